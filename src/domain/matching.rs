@@ -1,0 +1,1 @@
+//! Stretches of days without a single play.

@@ -1,0 +1,14 @@
+//! What Listenlog knows about listening, as plain decisions on plain values.
+//!
+//! Must stay true: nothing here reads a clock, draws a random number, speaks SQL or HTTP, or awaits. Everything is a
+//! function of its arguments, so each rule can be tested by itself and proved the same in every batch and order.
+
+pub mod gaps;
+pub mod ids;
+pub mod instant;
+pub mod matching;
+pub mod observation;
+pub mod play;
+pub mod ranges;
+pub mod track;
+pub mod window;

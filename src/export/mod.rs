@@ -1,0 +1,1 @@
+//! Spotify's data export, from the bytes of the archive to observations.
