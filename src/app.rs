@@ -1,0 +1,87 @@
+//! What every entrance works with: the configuration and the ports to the platform.
+//!
+//! Must stay true: the platform is behind these traits, so that the same code runs on Workers and in native tests;
+//! time and randomness come from here and from nowhere else.
+
+use std::{pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::{Stream, future::BoxFuture};
+
+use crate::{config::Config, domain::instant::Millis, jobs::message::JobMessage, store::Db};
+
+/// Everything a request or a job may use. Cheap to clone; made anew for each event.
+#[derive(Clone)]
+pub struct App {
+    pub config: Arc<Config>,
+    pub db: Arc<dyn Db>,
+    pub archives: Arc<dyn Archives>,
+    pub queue: Arc<dyn JobQueue>,
+    pub clock: Arc<dyn Clock>,
+    pub background: Arc<dyn Background>,
+}
+
+impl App {
+    pub fn now(&self) -> Millis {
+        self.clock.now()
+    }
+}
+
+pub trait Clock: Send + Sync {
+    fn now(&self) -> Millis;
+
+    /// 128 random bits as 32 hexadecimal digits: ids of requests, leases and objects.
+    fn random_hex(&self) -> String;
+}
+
+/// Where uploaded archives lie until their import is done.
+pub trait Archives: Send + Sync {
+    /// Begins an upload; nothing can be read under `key` until it is completed.
+    fn begin<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Box<dyn ArchiveUpload>, ArchiveError>>;
+
+    /// The bytes from `offset` on, `length` of them, as they arrive. `length` is never 0.
+    fn read<'a>(
+        &'a self,
+        key: &'a str,
+        offset: u64,
+        length: u64,
+    ) -> BoxFuture<'a, Result<ArchiveStream, ArchiveError>>;
+
+    /// Deletes the object; no error when there is none.
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), ArchiveError>>;
+}
+
+pub type ArchiveStream = Pin<Box<dyn Stream<Item = Result<Bytes, ArchiveError>> + Send>>;
+
+/// An upload in parts. Parts are [`UPLOAD_PART_BYTES`] long but for the last; dropping it unfinished leaves no object.
+pub trait ArchiveUpload: Send {
+    fn part(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), ArchiveError>>;
+    fn complete(self: Box<Self>) -> BoxFuture<'static, Result<(), ArchiveError>>;
+    fn abort(self: Box<Self>) -> BoxFuture<'static, ()>;
+}
+
+/// The smallest part R2 takes, but for the last; all must be equal.
+/// <https://developers.cloudflare.com/r2/objects/multipart-objects/>
+pub const UPLOAD_PART_BYTES: usize = 5 * 1024 * 1024;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    #[error("the archive is no longer in storage")]
+    Missing,
+    #[error("the archive storage failed: {0}")]
+    Failed(String),
+}
+
+/// Sends small messages that start work. A message may be lost, doubled or late: rows are the truth.
+pub trait JobQueue: Send + Sync {
+    fn send<'a>(&'a self, message: &'a JobMessage) -> BoxFuture<'a, Result<(), QueueError>>;
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the queue did not take the message: {0}")]
+pub struct QueueError(pub String);
+
+/// Work after the answer that nobody may rely on: log rows and kept answers.
+pub trait Background: Send + Sync {
+    fn wait_until(&self, work: BoxFuture<'static, ()>);
+}

@@ -1,0 +1,213 @@
+//! The vars and secrets of the Worker, checked once.
+//!
+//! Must stay true: an error names the variable and what is allowed, never its value; Debug shows no secret; what a part
+//! does not need is not required.
+
+use std::fmt;
+
+use jiff::tz::TimeZone;
+use sha2::{Digest, Sha256};
+
+/// Every setting, as the code uses it. Read it with [`Config::from_vars`].
+#[derive(Debug)]
+pub struct Config {
+    /// `Err` keeps the Worker's door shut with 503 and says which variable to set.
+    pub admin: Result<AdminAccess, SettingError>,
+    pub import_max_zip_bytes: u64,
+    pub import_max_records: u64,
+    pub default_timezone: String,
+    pub log_level: LogLevel,
+}
+
+/// How the person who runs it proves who they are.
+pub enum AdminAccess {
+    /// `Authorization: Bearer <ADMIN_TOKEN>`.
+    Token { digest: SecretDigest },
+    /// `Authorization: Basic <ADMIN_USERNAME:ADMIN_PASSWORD>`.
+    Basic { digest: SecretDigest },
+    /// Open, and only while the request's host is loopback.
+    Disabled,
+}
+
+impl fmt::Debug for AdminAccess {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Token { .. } => "Token",
+            Self::Basic { .. } => "Basic",
+            Self::Disabled => "Disabled",
+        })
+    }
+}
+
+/// SHA-256 of a secret: fixed length, so that comparing two tells nothing about either.
+#[derive(Clone, Copy)]
+pub struct SecretDigest([u8; 32]);
+
+impl SecretDigest {
+    pub fn of(secret: &[u8]) -> Self {
+        Self(Sha256::digest(secret).into())
+    }
+
+    /// Compares in constant time.
+    pub fn matches(&self, presented: &[u8]) -> bool {
+        use subtle::ConstantTimeEq;
+        self.0.ct_eq(&Self::of(presented).0).into()
+    }
+}
+
+/// The least level that is kept as a log row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    Debug,
+    Info,
+    Warning,
+    Error,
+}
+
+impl LogLevel {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Debug, Self::Info, Self::Warning, Self::Error].into_iter().find(|level| level.as_str() == text)
+    }
+}
+
+/// A setting that is missing or wrong. Display never carries its value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{variable}: {problem}")]
+pub struct SettingError {
+    pub variable: &'static str,
+    pub problem: &'static str,
+}
+
+const fn wrong(variable: &'static str, problem: &'static str) -> SettingError {
+    SettingError { variable, problem }
+}
+
+impl Config {
+    /// Reads the settings through `var`, which answers `None` for a variable that is not set.
+    ///
+    /// # Errors
+    /// The first setting that is set to something it cannot be.
+    pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+        let trimmed = |name: &str| var(name).map(|value| value.trim().to_owned());
+        let zip_megabytes =
+            whole_number(&trimmed, "IMPORT_MAX_ZIP_SIZE_MB", 500, "must be a whole number of megabytes, at least 1")?;
+        let import_max_records =
+            whole_number(&trimmed, "IMPORT_MAX_RECORDS", 5_000_000, "must be a whole number, at least 1")?;
+        let default_timezone = match trimmed("DEFAULT_TIMEZONE").filter(|zone| !zone.is_empty()) {
+            None => "UTC".to_owned(),
+            Some(zone) if TimeZone::get(&zone).is_ok() => zone,
+            Some(_) => return Err(wrong("DEFAULT_TIMEZONE", "must be an IANA time zone such as Europe/Berlin")),
+        };
+        let log_level = match trimmed("LOG_LEVEL").filter(|level| !level.is_empty()) {
+            None => LogLevel::Info,
+            Some(level) => LogLevel::parse(&level.to_ascii_lowercase())
+                .ok_or(wrong("LOG_LEVEL", "must be debug, info, warning or error"))?,
+        };
+        Ok(Self {
+            admin: admin_access(&var),
+            import_max_zip_bytes: zip_megabytes.saturating_mul(1024 * 1024),
+            import_max_records,
+            default_timezone,
+            log_level,
+        })
+    }
+}
+
+fn whole_number(
+    var: impl Fn(&str) -> Option<String>,
+    name: &'static str,
+    default: u64,
+    problem: &'static str,
+) -> Result<u64, SettingError> {
+    match var(name).filter(|value| !value.is_empty()) {
+        None => Ok(default),
+        Some(value) => value.parse().ok().filter(|number| *number >= 1).ok_or(wrong(name, problem)),
+    }
+}
+
+/// A missing mode is an error, so that forgetting it closes the door; an empty one opens it, on loopback only.
+fn admin_access(var: impl Fn(&str) -> Option<String>) -> Result<AdminAccess, SettingError> {
+    const MODES: &str = "is not set: choose token, basic, or disabled (local machine only)";
+    let mode = var("ADMIN_AUTH_MODE").ok_or(wrong("ADMIN_AUTH_MODE", MODES))?.trim().to_ascii_lowercase();
+    let secret = |name: &'static str, problem: &'static str| {
+        var(name).filter(|value| !value.is_empty()).ok_or(wrong(name, problem))
+    };
+    match mode.as_str() {
+        "token" => {
+            let token = secret("ADMIN_TOKEN", "must be set while ADMIN_AUTH_MODE is token")?;
+            Ok(AdminAccess::Token { digest: SecretDigest::of(token.as_bytes()) })
+        }
+        "basic" => {
+            let name = secret("ADMIN_USERNAME", "must be set while ADMIN_AUTH_MODE is basic")?;
+            let password = secret("ADMIN_PASSWORD", "must be set while ADMIN_AUTH_MODE is basic")?;
+            if name.contains(':') {
+                return Err(wrong("ADMIN_USERNAME", "must not contain a colon"));
+            }
+            Ok(AdminAccess::Basic { digest: SecretDigest::of(format!("{name}:{password}").as_bytes()) })
+        }
+        "" | "disabled" => Ok(AdminAccess::Disabled),
+        _ => Err(wrong("ADMIN_AUTH_MODE", "must be token, basic, or disabled (local machine only)")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(vars: &[(&str, &str)]) -> Result<Config, SettingError> {
+        let find = |name: &str| vars.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        Config::from_vars(find)
+    }
+
+    #[test]
+    fn a_missing_mode_shuts_the_door_and_names_the_variable() {
+        let error = config(&[]).unwrap().admin.unwrap_err();
+        assert_eq!(error.variable, "ADMIN_AUTH_MODE");
+    }
+
+    #[test]
+    fn a_mode_without_its_secret_names_the_secret() {
+        let error = |vars: &[(&str, &str)]| config(vars).unwrap().admin.unwrap_err().variable;
+        assert_eq!(error(&[("ADMIN_AUTH_MODE", "token")]), "ADMIN_TOKEN");
+        assert_eq!(error(&[("ADMIN_AUTH_MODE", " Token "), ("ADMIN_TOKEN", "")]), "ADMIN_TOKEN");
+        assert_eq!(error(&[("ADMIN_AUTH_MODE", "basic"), ("ADMIN_USERNAME", "me")]), "ADMIN_PASSWORD");
+        assert_eq!(error(&[("ADMIN_AUTH_MODE", "open")]), "ADMIN_AUTH_MODE");
+    }
+
+    #[test]
+    fn a_wrong_number_or_zone_names_its_variable_and_not_its_value() {
+        for (name, value) in [
+            ("IMPORT_MAX_ZIP_SIZE_MB", "0"),
+            ("IMPORT_MAX_RECORDS", "many"),
+            ("DEFAULT_TIMEZONE", "Mars/Base"),
+            ("LOG_LEVEL", "loud"),
+        ] {
+            let error = config(&[(name, value)]).unwrap_err();
+            assert_eq!(error.variable, name);
+            assert!(!error.to_string().contains(value), "{error}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let config = config(&[("ADMIN_AUTH_MODE", "token"), ("ADMIN_TOKEN", "hush-hush")]).unwrap();
+        assert!(!format!("{config:?}").contains("hush"));
+    }
+
+    #[test]
+    fn digests_tell_secrets_apart() {
+        let digest = SecretDigest::of("tökén".as_bytes());
+        assert!(digest.matches("tökén".as_bytes()));
+        assert!(!digest.matches(b"token"));
+        assert!(!digest.matches(b""));
+    }
+}

@@ -1,0 +1,161 @@
+//! One error for every entrance: an inside that is logged once, and an outside that a stranger may see.
+//!
+//! Must stay true: a 5xx says a fixed sentence and the request id, never SQL, a stack, a header or a secret; a 4xx says
+//! what is wrong, in which field, and what is allowed. The outside is `application/problem+json` (RFC 9457).
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, Response, StatusCode, header},
+    response::IntoResponse,
+};
+use serde::Serialize;
+
+use crate::{
+    app::{ArchiveError, QueueError},
+    config::SettingError,
+    store::StoreError,
+};
+
+/// What went wrong with one field of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    pub field: String,
+    /// What is allowed, as a sentence that names the field's rule.
+    pub detail: String,
+}
+
+impl FieldError {
+    pub fn new(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { field: field.into(), detail: detail.into() }
+    }
+}
+
+/// Anything that ends a request or a job without its result.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error("{0}")]
+    NotFound(String),
+    #[error("{}", summary(.0))]
+    Invalid(Vec<FieldError>),
+    #[error("{0}")]
+    Conflict(String),
+    #[error("{0}")]
+    TooLarge(String),
+    #[error("{0}")]
+    Malformed(String),
+    /// No credentials, or wrong ones. `challenge` is the WWW-Authenticate header.
+    #[error("{detail}")]
+    Unauthorized { detail: &'static str, challenge: &'static str },
+    /// The Worker is not set up for this.
+    #[error("{0}")]
+    NotConfigured(SettingError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    #[error("{0}")]
+    Internal(&'static str),
+}
+
+impl AppError {
+    pub fn invalid(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError::new(field, detail)])
+    }
+
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
+            Self::NotConfigured(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::Archive(_) | Self::Queue(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The sentence a client sees.
+    pub fn detail(&self) -> String {
+        if self.status() == StatusCode::INTERNAL_SERVER_ERROR {
+            return "Something failed on our side and was logged. Quote the request id to the person who runs this."
+                .to_owned();
+        }
+        self.to_string()
+    }
+
+    pub fn field_errors(&self) -> &[FieldError] {
+        match self {
+            Self::Invalid(errors) => errors,
+            _ => &[],
+        }
+    }
+}
+
+fn summary(errors: &[FieldError]) -> String {
+    let sentences: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.field, error.detail)).collect();
+    sentences.join("; ")
+}
+
+/// The body of an error answer. `request_id` is filled in by [`crate::http::request_id`].
+#[derive(Clone, Debug, Serialize)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub title: &'static str,
+    pub status: u16,
+    pub detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// Members that one entrance adds, such as `tool` on a refused call.
+    #[serde(flatten)]
+    pub more: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, detail: String) -> Self {
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail,
+            request_id: None,
+            errors: Vec::new(),
+            more: serde_json::Map::new(),
+        }
+    }
+}
+
+impl From<&AppError> for Problem {
+    fn from(error: &AppError) -> Self {
+        Self { errors: error.field_errors().to_vec(), ..Self::new(error.status(), error.detail()) }
+    }
+}
+
+impl IntoResponse for Problem {
+    /// The body is written once the request id is known; until then the problem travels beside an empty one.
+    fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl IntoResponse for AppError {
+    fn into_response(self) -> Response<Body> {
+        if self.status().is_server_error() {
+            tracing::error!(error = %self, "The request failed");
+        }
+        let mut response = Problem::from(&self).into_response();
+        if let Self::Unauthorized { challenge, .. } = self {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        response
+    }
+}

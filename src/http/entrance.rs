@@ -1,0 +1,53 @@
+//! From a request to its answer, with its log rows: what the `fetch` door and the native tests both call.
+//!
+//! Must stay true: the answer is ready before any log row is written; only what changes something, costs something or
+//! goes wrong becomes a row, so that watching a progress page does not fill the log.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{Method, Response},
+};
+use tower::ServiceExt;
+use tracing::Instrument;
+
+use super::{request_id::RequestId, router};
+use crate::{
+    app::App,
+    telemetry::{self, Capture, Service},
+};
+
+/// Answers one request.
+pub async fn answer(app: App, mut request: Request) -> Response<Body> {
+    let id = RequestId::accepted(request.headers().get(super::request_id::HEADER))
+        .unwrap_or_else(|| RequestId(app.clock.random_hex()));
+    let capture = Arc::new(Capture::new(Service::Http, id.0.clone(), app.config.log_level));
+    request.extensions_mut().insert(id);
+    let span = telemetry::open(&capture);
+    let response = answer_in_span(&app, request).instrument(span.clone()).await;
+    let background = Arc::clone(&app.background);
+    background.wait_until(Box::pin(async move { telemetry::flush(&app, &capture).await }.instrument(span)));
+    response
+}
+
+async fn answer_in_span(app: &App, request: Request) -> Response<Body> {
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let response = match router(app.clone()).oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    let status = response.status().as_u16();
+    let usage = app.db.usage();
+    let (calls, rows_read, rows_written) = (usage.calls, usage.rows_read, usage.rows_written);
+    if status >= 400 {
+        tracing::warn!(%method, %path, status, calls, rows_read, rows_written, "A request was refused");
+    } else if method == Method::GET || method == Method::HEAD {
+        tracing::debug!(%method, %path, status, calls, rows_read, rows_written, "A request was answered");
+    } else {
+        tracing::info!(%method, %path, status, calls, rows_read, rows_written, "A request was answered");
+    }
+    response
+}

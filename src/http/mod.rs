@@ -1,0 +1,62 @@
+//! HTTP: every route on this page, and what all of them have in common.
+//!
+//! Must stay true: the admin check is applied once, to everything below `/admin`, before a body is read; every answer
+//! carries a request id and the security headers; an unknown path or method is a problem document like any other error.
+
+
+pub mod admin_users;
+pub mod auth;
+pub mod body;
+pub mod entrance;
+pub mod health;
+
+pub mod query;
+pub mod request_id;
+
+
+use axum::{
+    Router,
+    http::StatusCode,
+    middleware::{from_fn, from_fn_with_state},
+    routing::{get, post},
+};
+
+use crate::{app::App, error::Problem};
+
+/// All routes.
+pub fn router(app: App) -> Router {
+    let admin = Router::new()
+        .route("/users", get(admin_users::list).post(admin_users::create))
+        .route("/users/{user_id}", get(admin_users::show))
+
+
+
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(app.clone(), auth::require_admin));
+
+    let asking = Router::new()
+
+
+
+        .layer(from_fn_with_state(app.clone(), auth::require_caller));
+
+    Router::new()
+        .route("/", get(health::front_page))
+        .route("/healthz", get(health::healthz))
+
+        .merge(asking)
+        .nest("/admin", admin)
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn(request_id::finish))
+        .with_state(app)
+}
+
+async fn not_found() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "There is nothing at this path.".to_owned())
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This path does not answer this method; see Allow.".to_owned())
+}

@@ -1,0 +1,193 @@
+//! The database: one port, two adapters, and one file of SQL per group of tables.
+//!
+//! Must stay true:
+//! * [`Db::batch`] is the only transaction: what must hold together is written in one batch;
+//! * the SQL that ships is the SQL that is tested: natively on SQLite with D1's limits, end to end on D1 itself;
+//! * a bound number arrives as REAL in D1: `CAST(?1 AS INTEGER)` wherever it takes part in arithmetic;
+//! * bulk values travel as one JSON string through `json_each`, cut below [`BULK_JSON_BYTES`].
+
+use std::borrow::Cow;
+
+use futures_util::future::BoxFuture;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+#[cfg(target_arch = "wasm32")]
+pub mod d1;
+pub mod import_jobs;
+pub mod logs;
+pub mod plays;
+pub mod rows;
+pub mod tracks;
+pub mod users;
+
+pub use rows::Rows;
+
+/// The longest string D1 takes, for a bound value or a stored row.
+/// <https://developers.cloudflare.com/d1/platform/limits/>
+pub const MAX_STRING_BYTES: usize = 2_000_000;
+/// The most parameters D1 takes in one statement.
+pub const MAX_PARAMETERS: usize = 100;
+/// Where a JSON string of rows is cut: half of what D1 takes, so that no single row can carry it over.
+pub const BULK_JSON_BYTES: usize = 1_000_000;
+/// The largest integer that survives a JavaScript number.
+const MAX_EXACT_INTEGER: i64 = 1 << 53;
+
+/// A value bound to a statement.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Parameter {
+    Null,
+    Integer(i64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+/// One SQL statement with its parameters, `?1` first.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    pub sql: Cow<'static, str>,
+    pub parameters: Vec<Parameter>,
+}
+
+impl Statement {
+    pub fn new(sql: impl Into<Cow<'static, str>>) -> Self {
+        Self { sql: sql.into(), parameters: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn bind(mut self, parameter: impl Into<Parameter>) -> Self {
+        self.parameters.push(parameter.into());
+        self
+    }
+
+    /// Refuses what D1 would refuse, or lose, in production but not always on the local runtime.
+    pub fn check(&self) -> Result<(), StoreError> {
+        if self.parameters.len() > MAX_PARAMETERS {
+            return Err(StoreError::Unfit("more than 100 parameters"));
+        }
+        for parameter in &self.parameters {
+            match parameter {
+                Parameter::Integer(number) if number.abs() > MAX_EXACT_INTEGER => {
+                    return Err(StoreError::Unfit("an integer beyond 2^53"));
+                }
+                Parameter::Text(text) if text.len() > MAX_STRING_BYTES => {
+                    return Err(StoreError::Unfit("a string over 2,000,000 bytes"));
+                }
+                Parameter::Blob(bytes) if bytes.len() > MAX_STRING_BYTES => {
+                    return Err(StoreError::Unfit("a blob over 2,000,000 bytes"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+macro_rules! parameter_from {
+    ($($type:ty => |$value:ident| $parameter:expr),+ $(,)?) => {
+        $(impl From<$type> for Parameter {
+            fn from($value: $type) -> Self {
+                $parameter
+            }
+        })+
+    };
+}
+
+parameter_from! {
+    i64 => |value| Self::Integer(value),
+    u32 => |value| Self::Integer(i64::from(value)),
+    bool => |value| Self::Integer(i64::from(value)),
+    u64 => |value| Self::Integer(i64::try_from(value).unwrap_or(i64::MAX)),
+    String => |value| Self::Text(value),
+    &str => |value| Self::Text(value.to_owned()),
+    Vec<u8> => |value| Self::Blob(value),
+    crate::domain::instant::Millis => |value| Self::Integer(value.0),
+    crate::domain::ids::UserId => |value| Self::Integer(value.0),
+    crate::domain::ids::TrackId => |value| Self::Integer(value.0),
+    crate::domain::ids::ImportJobId => |value| Self::Integer(value.0),
+    crate::domain::ids::ImportFileId => |value| Self::Integer(value.0),
+    crate::domain::ids::JobRunId => |value| Self::Integer(value.0),
+}
+
+impl<T: Into<Self>> From<Option<T>> for Parameter {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// Why the store did not do what was asked. Display never carries a bound value.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A batch relied on something that no longer holds; nothing of it was written.
+    #[error("what the batch relied on no longer holds")]
+    AssertionFailed,
+    #[error("a constraint was violated: {0}")]
+    Constraint(String),
+    /// The database was not reached or gave up before it began; repeating is safe where the batch is idempotent.
+    #[error("the database could not be reached for now: {0}")]
+    Retryable(String),
+    #[error("the statement does not fit the database: {0}")]
+    Unfit(&'static str),
+    #[error("the database failed: {0}")]
+    Failed(String),
+    #[error("a row did not have the shape its statement promises: {0}")]
+    Shape(String),
+}
+
+impl StoreError {
+    /// Sorts a database's message into the kinds that callers treat differently.
+    ///
+    /// Texts: SQLite's, and <https://developers.cloudflare.com/d1/observability/debug-d1/> for the retryable ones.
+    pub fn from_message(message: &str) -> Self {
+        const RETRYABLE: [&str; 5] = [
+            "Network connection lost",
+            "reset because its code was updated",
+            "storage caused object to be reset",
+            "Cannot resolve D1 DB due to transient issue",
+            "Can't read from request stream because client disconnected",
+        ];
+        let first_line = message.lines().next().unwrap_or_default().to_owned();
+        if message.contains("assertion_failed") {
+            Self::AssertionFailed
+        } else if message.contains("constraint failed") {
+            Self::Constraint(first_line)
+        } else if RETRYABLE.iter().any(|text| message.contains(text)) {
+            Self::Retryable(first_line)
+        } else {
+            Self::Failed(first_line)
+        }
+    }
+}
+
+/// What an adapter's statements have cost so far, in D1's own count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub calls: u64,
+    pub rows_read: u64,
+    pub rows_written: u64,
+}
+
+/// The database as the rest of the program sees it.
+pub trait Db: Send + Sync {
+    /// Runs the statements in order as one transaction: all of them happen, or none.
+    fn batch(&self, statements: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, StoreError>>;
+
+    /// The cost of everything that went through this value.
+    fn usage(&self) -> Usage;
+}
+
+impl dyn Db + '_ {
+    /// Runs one statement.
+    pub async fn run(&self, statement: Statement) -> Result<Rows, StoreError> {
+        let mut results = self.batch(vec![statement]).await?;
+        results.pop().ok_or_else(|| StoreError::Shape("no result for the statement".to_owned()))
+    }
+
+    /// The first row of one statement, if there is one.
+    pub async fn first<T: DeserializeOwned>(&self, statement: Statement) -> Result<Option<T>, StoreError> {
+        self.run(statement).await?.first()
+    }
+}
+
+/// An object read from a row: its columns by name.
+pub type Row = serde_json::Map<String, Value>;

@@ -1,0 +1,52 @@
+//! People whose history is kept.
+
+use serde::Deserialize;
+
+use super::{Db, Statement, StoreError};
+use crate::domain::{ids::UserId, instant::Millis};
+
+/// A row of `users`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct User {
+    pub id: UserId,
+    pub display_name: String,
+    pub timezone: String,
+    pub spotify_user_id: Option<String>,
+    pub plays_version: i64,
+    pub total_plays: i64,
+    pub created_at: Millis,
+    pub updated_at: Millis,
+}
+
+const COLUMNS: &str =
+    "id, display_name, timezone, spotify_user_id, plays_version, total_plays, created_at, updated_at";
+
+pub async fn insert(db: &dyn Db, display_name: &str, timezone: &str, now: Millis) -> Result<User, StoreError> {
+    let sql = format!(
+        "INSERT INTO users (display_name, timezone, created_at, updated_at) VALUES (?1, ?2, ?3, ?3) RETURNING {COLUMNS}"
+    );
+    let statement = Statement::new(sql).bind(display_name).bind(timezone).bind(now);
+    db.first(statement).await?.ok_or_else(|| StoreError::Shape("no row for a new user".to_owned()))
+}
+
+/// For one batch with other statements: the user's row, or none.
+pub fn select(id: UserId) -> Statement {
+    Statement::new(format!("SELECT {COLUMNS} FROM users WHERE id = ?1")).bind(id)
+}
+
+pub async fn find(db: &dyn Db, id: UserId) -> Result<Option<User>, StoreError> {
+    db.first(select(id)).await
+}
+
+/// All users in the order they came, a page of them; and how many there are.
+pub async fn list(db: &dyn Db, limit: u32, offset: u32) -> Result<(Vec<User>, i64), StoreError> {
+    let page = format!("SELECT {COLUMNS} FROM users ORDER BY id LIMIT CAST(?1 AS INTEGER) OFFSET CAST(?2 AS INTEGER)");
+    let mut results = db
+        .batch(vec![
+            Statement::new(page).bind(limit).bind(offset),
+            Statement::new("SELECT count(*) AS total FROM users"),
+        ])
+        .await?;
+    let total: Option<super::rows::Total> = results.pop().unwrap_or_default().first()?;
+    Ok((results.pop().unwrap_or_default().all()?, total.map_or(0, |row| row.total)))
+}

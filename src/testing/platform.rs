@@ -1,0 +1,151 @@
+//! A clock that is set, storage in memory, a queue that is drained by hand.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, ready},
+    stream,
+};
+
+use crate::{
+    app::{ArchiveError, ArchiveStream, ArchiveUpload, Archives, Background, Clock, JobQueue, QueueError},
+    domain::instant::Millis,
+    jobs::message::JobMessage,
+};
+
+/// Stands still until it is told.
+pub struct SetClock {
+    now_ms: AtomicI64,
+    drawn: AtomicU64,
+}
+
+impl SetClock {
+    pub const fn at(now: Millis) -> Self {
+        Self { now_ms: AtomicI64::new(now.0), drawn: AtomicU64::new(0) }
+    }
+
+    pub fn set(&self, now: Millis) {
+        self.now_ms.store(now.0, Ordering::Relaxed);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Millis {
+        Millis(self.now_ms.load(Ordering::Relaxed))
+    }
+
+    fn random_hex(&self) -> String {
+        format!("{:032x}", self.drawn.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Objects by key.
+#[derive(Default)]
+pub struct MemoryArchives {
+    objects: Arc<Mutex<HashMap<String, Bytes>>>,
+}
+
+impl MemoryArchives {
+    pub fn keys(&self) -> Vec<String> {
+        self.objects.lock().unwrap().keys().cloned().collect()
+    }
+
+    pub fn put(&self, key: &str, bytes: Bytes) {
+        self.objects.lock().unwrap().insert(key.to_owned(), bytes);
+    }
+}
+
+struct MemoryUpload {
+    key: String,
+    bytes: Vec<u8>,
+    objects: Arc<Mutex<HashMap<String, Bytes>>>,
+}
+
+impl ArchiveUpload for MemoryUpload {
+    fn part(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), ArchiveError>> {
+        self.bytes.extend_from_slice(&bytes);
+        Box::pin(ready(Ok(())))
+    }
+
+    fn complete(self: Box<Self>) -> BoxFuture<'static, Result<(), ArchiveError>> {
+        self.objects.lock().unwrap().insert(self.key, Bytes::from(self.bytes));
+        Box::pin(ready(Ok(())))
+    }
+
+    fn abort(self: Box<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(ready(()))
+    }
+}
+
+impl Archives for MemoryArchives {
+    fn begin<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Box<dyn ArchiveUpload>, ArchiveError>> {
+        let upload = MemoryUpload { key: key.to_owned(), bytes: Vec::new(), objects: Arc::clone(&self.objects) };
+        Box::pin(ready(Ok(Box::new(upload) as Box<dyn ArchiveUpload>)))
+    }
+
+    fn read<'a>(
+        &'a self,
+        key: &'a str,
+        offset: u64,
+        length: u64,
+    ) -> BoxFuture<'a, Result<ArchiveStream, ArchiveError>> {
+        assert!(length > 0, "R2 refuses a range without length");
+        let object = self.objects.lock().unwrap().get(key).cloned();
+        let range = object.ok_or(ArchiveError::Missing).and_then(|object| {
+            let from = usize::try_from(offset).unwrap();
+            let to = (from + usize::try_from(length).unwrap()).min(object.len());
+            if from >= object.len() {
+                return Err(ArchiveError::Failed("range not satisfiable".to_owned()));
+            }
+            // R2 streams 4 KiB chunks.
+            let chunks: Vec<_> = object.slice(from..to).chunks(4096).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+            Ok(Box::pin(stream::iter(chunks)) as ArchiveStream)
+        });
+        Box::pin(ready(range))
+    }
+
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), ArchiveError>> {
+        self.objects.lock().unwrap().remove(key);
+        Box::pin(ready(Ok(())))
+    }
+}
+
+/// Messages in order of sending.
+#[derive(Default)]
+pub struct MemoryQueue {
+    messages: Mutex<VecDeque<JobMessage>>,
+}
+
+impl MemoryQueue {
+    pub fn take(&self) -> Option<JobMessage> {
+        self.messages.lock().unwrap().pop_front()
+    }
+
+    pub fn len(&self) -> usize {
+        self.messages.lock().unwrap().len()
+    }
+}
+
+impl JobQueue for MemoryQueue {
+    fn send<'a>(&'a self, message: &'a JobMessage) -> BoxFuture<'a, Result<(), QueueError>> {
+        self.messages.lock().unwrap().push_back(*message);
+        Box::pin(ready(Ok(())))
+    }
+}
+
+/// Does the work at once: native ports never wait.
+pub struct AtOnce;
+
+impl Background for AtOnce {
+    fn wait_until(&self, work: BoxFuture<'static, ()>) {
+        work.now_or_never().expect("native ports answer at once");
+    }
+}

@@ -1,0 +1,163 @@
+//! The SQLite adapter: D1's statements on a database in memory, with D1's limits switched on.
+//!
+//! Must stay true: numbers are bound as REAL, as D1 binds them, so that a statement that forgets a CAST fails here too.
+
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use futures_util::future::{BoxFuture, ready};
+use rusqlite::{Connection, limits::Limit, types::ValueRef};
+use serde_json::Value;
+
+use crate::store::{Db, Parameter, Row, Rows, Statement, StoreError, Usage};
+
+/// A database with all migrations applied.
+pub struct Sqlite {
+    connection: Mutex<Connection>,
+    calls: AtomicU64,
+    rows_written: AtomicU64,
+    /// Batches still to be let through before one fails, for tests of broken connections.
+    fail_after: Mutex<Option<(u64, Failure)>>,
+}
+
+/// How an injected fault behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Nothing of the batch happened.
+    BeforeWriting,
+    /// The batch was written, and the answer was lost.
+    AfterWriting,
+}
+
+/// The migrations, as they are applied to D1.
+pub const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/0001_history.sql")];
+
+impl Sqlite {
+    pub fn in_memory() -> Self {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+        for (limit, value) in [
+            (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
+            (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 5),
+            (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
+            (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
+            (Limit::SQLITE_LIMIT_COLUMN, 100),
+            (Limit::SQLITE_LIMIT_FUNCTION_ARG, 32),
+        ] {
+            connection.set_limit(limit, value).unwrap();
+        }
+        for migration in MIGRATIONS {
+            connection.execute_batch(migration).unwrap();
+        }
+        Self {
+            connection: Mutex::new(connection),
+            calls: AtomicU64::new(0),
+            rows_written: AtomicU64::new(0),
+            fail_after: Mutex::new(None),
+        }
+    }
+
+    /// Lets `batches` more through, then fails one.
+    pub fn fail_after(&self, batches: u64, failure: Failure) {
+        *self.fail_after.lock().unwrap() = Some((batches, failure));
+    }
+
+    /// Direct access, for looking at what is stored and for setting a scene.
+    pub fn with<T>(&self, use_it: impl FnOnce(&Connection) -> T) -> T {
+        use_it(&self.connection.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn due_failure(&self) -> Option<Failure> {
+        let mut fail_after = self.fail_after.lock().unwrap();
+        match fail_after.as_mut() {
+            Some((0, failure)) => {
+                let failure = *failure;
+                *fail_after = None;
+                Some(failure)
+            }
+            Some((batches, _)) => {
+                *batches -= 1;
+                None
+            }
+            None => None,
+        }
+    }
+
+    fn batch_now(&self, statements: &[Statement]) -> Result<Vec<Rows>, StoreError> {
+        let failure = self.due_failure();
+        let lost = || StoreError::from_message("Network connection lost.");
+        if failure == Some(Failure::BeforeWriting) {
+            return Err(lost());
+        }
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.with(|connection| {
+            let transaction = connection.unchecked_transaction().unwrap();
+            let mut results = Vec::new();
+            for statement in statements {
+                statement.check()?;
+                let rows = run(&transaction, statement).map_err(|error| StoreError::from_message(&error.to_string()))?;
+                self.rows_written.fetch_add(rows.changes, Ordering::Relaxed);
+                results.push(rows);
+            }
+            transaction.commit().map_err(|error| StoreError::from_message(&error.to_string()))?;
+            if failure == Some(Failure::AfterWriting) { Err(lost()) } else { Ok(results) }
+        })
+    }
+}
+
+impl Db for Sqlite {
+    fn batch(&self, statements: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, StoreError>> {
+        Box::pin(ready(self.batch_now(&statements)))
+    }
+
+    /// SQLite does not count rows as D1 bills them: `rows_written` is rows changed, `rows_read` is 0.
+    fn usage(&self) -> Usage {
+        Usage {
+            calls: self.calls.load(Ordering::Relaxed),
+            rows_read: 0,
+            rows_written: self.rows_written.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn run(connection: &Connection, statement: &Statement) -> Result<Rows, rusqlite::Error> {
+    let mut prepared = connection.prepare_cached(&statement.sql)?;
+    for (index, parameter) in statement.parameters.iter().enumerate() {
+        match parameter {
+            Parameter::Null => prepared.raw_bind_parameter(index + 1, rusqlite::types::Null)?,
+            #[expect(clippy::cast_precision_loss, reason = "as D1 does; Statement::check keeps it exact")]
+            Parameter::Integer(number) => prepared.raw_bind_parameter(index + 1, *number as f64)?,
+            Parameter::Text(text) => prepared.raw_bind_parameter(index + 1, text)?,
+            Parameter::Blob(bytes) => prepared.raw_bind_parameter(index + 1, bytes)?,
+        }
+    }
+    let names: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
+    let writes = !prepared.readonly();
+    let before = connection.total_changes();
+    let mut rows = Vec::new();
+    let mut cursor = prepared.raw_query();
+    while let Some(row) = cursor.next()? {
+        let mut object = Row::new();
+        for (index, name) in names.iter().enumerate() {
+            object.insert(name.clone(), value(row.get_ref(index)?));
+        }
+        rows.push(object);
+    }
+    let changes = if writes { connection.total_changes() - before } else { 0 };
+    Ok(Rows { rows, changes })
+}
+
+fn value(cell: ValueRef<'_>) -> Value {
+    match cell {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::from(number),
+        // D1 hands every number to JavaScript, where 3.0 is 3.
+        #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and exact")]
+        ValueRef::Real(number) if number.fract() == 0.0 && number.abs() < 9e15 => Value::from(number as i64),
+        ValueRef::Real(number) => Value::from(number),
+        ValueRef::Text(text) => Value::from(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Value::from(bytes.to_vec()),
+    }
+}

@@ -1,0 +1,94 @@
+//! The whole program on native ports: requests in through the real router, answers out.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, Request, StatusCode, header},
+};
+use futures_executor::block_on;
+use http_body_util::BodyExt;
+use serde_json::Value;
+
+use super::{
+    platform::{AtOnce, MemoryArchives, MemoryQueue, SetClock},
+    sqlite::Sqlite,
+};
+use crate::{app::App, config::Config, domain::instant::Millis, http::entrance};
+
+/// 2026-11-23T12:00:00Z.
+pub const NOW: Millis = Millis(1_795_435_200_000);
+pub const ADMIN_TOKEN: &str = "the-admin-token";
+
+/// The program and the ports behind it.
+pub struct TestApp {
+    pub app: App,
+    pub db: Arc<Sqlite>,
+    pub archives: Arc<MemoryArchives>,
+    pub queue: Arc<MemoryQueue>,
+    pub clock: Arc<SetClock>,
+}
+
+/// An answer, read to its end.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub bytes: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.bytes)))
+    }
+}
+
+impl TestApp {
+    /// Token mode, with [`ADMIN_TOKEN`].
+    pub fn new() -> Self {
+        Self::with_vars(&[("ADMIN_AUTH_MODE", "token"), ("ADMIN_TOKEN", ADMIN_TOKEN)])
+    }
+
+    pub fn with_vars(vars: &[(&str, &str)]) -> Self {
+        let find = |name: &str| vars.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let config = Arc::new(Config::from_vars(find).unwrap());
+        let (db, archives) = (Arc::new(Sqlite::in_memory()), Arc::new(MemoryArchives::default()));
+        let (queue, clock) = (Arc::new(MemoryQueue::default()), Arc::new(SetClock::at(NOW)));
+        let app = App {
+            config,
+            db: Arc::clone(&db) as _,
+            archives: Arc::clone(&archives) as _,
+            queue: Arc::clone(&queue) as _,
+            clock: Arc::clone(&clock) as _,
+            background: Arc::new(AtOnce),
+        };
+        Self { app, db, archives, queue, clock }
+    }
+
+    /// Sends a request as it is.
+    pub fn send(&self, request: Request<Body>) -> Answer {
+        block_on(async {
+            let response = entrance::answer(self.app.clone(), request).await;
+            let (parts, body) = response.into_parts();
+            let bytes = body.collect().await.unwrap().to_bytes().to_vec();
+            Answer { status: parts.status, headers: parts.headers, bytes }
+        })
+    }
+
+    /// Sends a request with the admin's token.
+    pub fn admin(&self, method: &str, path: &str, body: impl Into<Body>) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://listenlog.example{path}"))
+            .header(header::AUTHORIZATION, format!("Bearer {ADMIN_TOKEN}"));
+        self.send(request.body(body.into()).unwrap())
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.admin("GET", path, Body::empty())
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.admin("POST", path, body.to_string())
+    }
+}
