@@ -9,6 +9,8 @@ pub mod export;
 
 mod app;
 mod config;
+#[cfg(target_arch = "wasm32")]
+mod edge;
 mod error;
 mod http;
 mod jobs;

@@ -9,6 +9,7 @@ use axum::{
     body::Body,
     extract::Request,
     http::{Method, Response},
+    response::IntoResponse,
 };
 use tower::ServiceExt;
 use tracing::Instrument;
@@ -16,6 +17,7 @@ use tracing::Instrument;
 use super::{request_id::RequestId, router};
 use crate::{
     app::App,
+    error::{AppError, Problem},
     telemetry::{self, Capture, Service},
 };
 
@@ -49,5 +51,13 @@ async fn answer_in_span(app: &App, request: Request) -> Response<Body> {
     } else {
         tracing::info!(%method, %path, status, calls, rows_read, rows_written, "A request was answered");
     }
+    response
+}
+
+/// The answer of a Worker that cannot even be set up: no log rows, no router.
+pub fn refuse(error: &AppError) -> Response<Body> {
+    let problem = Problem::from(error);
+    let mut response = problem.clone().into_response();
+    *response.body_mut() = Body::from(serde_json::to_vec(&problem).unwrap_or_default());
     response
 }

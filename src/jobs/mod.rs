@@ -1,3 +1,52 @@
 //! Jobs: started by a message or the clock, done in small resumable steps.
+//!
+//! All kinds of work are listed in [`handle`], all ticks in [`schedule`]. Must stay true: a message is a hint to look
+//! at a row; doubled, it is a no-op; lost, the sweep sends it again.
 
 pub mod message;
+pub mod schedule;
+
+use std::sync::Arc;
+
+use tracing::Instrument;
+
+use self::message::JobMessage;
+use crate::{
+    app::App,
+    telemetry::{self, Capture, Service},
+};
+
+/// What becomes of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Done,
+    /// Try again, not before.
+    Retry { after_seconds: u32 },
+    /// Never again; the reason is logged and, where there is one, stands in the job's row.
+    Bury { why: &'static str },
+}
+
+/// Does what one message asks for, and writes its log rows.
+pub async fn handle(app: &App, body: &str) -> Verdict {
+    let capture = Arc::new(Capture::new(Service::Queue, app.clock.random_hex(), app.config.log_level));
+    let span = telemetry::open(&capture);
+    async {
+        let verdict = match serde_json::from_str::<JobMessage>(body) {
+            Ok(message) => run(app, message).await,
+            Err(_) => Verdict::Bury { why: "the message is of no known shape" },
+        };
+        if let Verdict::Bury { why } = &verdict {
+            tracing::error!(why, "A message was buried");
+        }
+        telemetry::flush(app, &capture).await;
+        verdict
+    }
+    .instrument(span)
+    .await
+}
+
+async fn run(_app: &App, message: JobMessage) -> Verdict {
+    match message {
+        JobMessage::ImportArchive { .. } => Verdict::Done,
+    }
+}

@@ -1,0 +1,91 @@
+# Two commands matter: `make dev` serves Listenlog on this machine, `make test` proves it.
+# Needs Rust (rustup), Node 20 or newer with npm, and a C compiler; everything else is installed here, pinned.
+
+PORT  ?= 8787
+STATE ?= .state
+# Variables for the Worker, as in VARS="ADMIN_AUTH_MODE:token ADMIN_TOKEN:secret". Without a mode, the local door is open.
+VARS  ?=
+URL   ?= http://127.0.0.1:$(PORT)
+ROWS  ?= 200000
+
+WORKER_BUILD_VERSION := 0.8.7
+WASM_BINDGEN_VERSION := 0.2.130
+
+TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/listenlog/tools
+WORKER_BUILD := $(TOOLS)/worker-build-$(WORKER_BUILD_VERSION)/bin/worker-build
+WASM_BINDGEN := $(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION)/bin/wasm-bindgen
+NODE_BIN := $(CURDIR)/node_modules/.bin
+SOURCES := $(shell find src migrations Cargo.toml Cargo.lock rust-toolchain.toml wrangler.toml -type f)
+
+# worker-build would download these; pinned copies come from the registries instead.
+export ESBUILD_BIN := $(NODE_BIN)/esbuild
+export WASM_OPT_BIN := $(NODE_BIN)/wasm-opt
+export WASM_BINDGEN_BIN := $(WASM_BINDGEN)
+export CLOUDFLARE_CF_FETCH_ENABLED := false
+export WRANGLER_SEND_METRICS := false
+export LISTENLOG_ROOT := $(CURDIR)
+
+.PHONY: dev test build demo bench fmt lint native end-to-end tools clean help
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make dev     build, migrate and serve on http://127.0.0.1:8787 (PORT=, STATE=, VARS="NAME:value ...")
+dev: build
+	cargo run --quiet -p listenlog-workbench --bin serve -- --port $(PORT) --state $(STATE) --vars "$(VARS)"
+
+## make test    formatting, lints, native tests, the Worker, end-to-end tests
+test: fmt lint native build end-to-end
+
+## make build   the Worker as it is deployed, in build/
+build: build/.built
+
+## make demo    a made-up history into the running Worker, and a few questions about it (URL=)
+demo:
+	cargo run --quiet --release -p listenlog-workbench --bin demo -- --url $(URL)
+
+## make bench   what it costs, as ratios to native SQLite in the same run (ROWS=)
+bench: build
+	cargo bench --quiet --bench listenlog -- --rows $(ROWS)
+
+fmt: tools-rust
+	cargo fmt --all --check
+
+lint: tools-rust
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+	cargo clippy --lib --target wasm32-unknown-unknown --locked -- -D warnings
+
+native: tools-rust
+	cargo test --workspace --locked
+
+end-to-end: build
+	cargo test --locked --features end-to-end --test end_to_end
+
+build/.built: $(SOURCES) | tools
+	PATH="$(NODE_BIN):$$PATH" $(WORKER_BUILD) --release
+	@touch $@
+
+## make tools   what building needs: the wasm32 target, worker-build, wasm-bindgen, node packages
+tools: tools-rust $(WORKER_BUILD) $(WASM_BINDGEN) node_modules/.installed
+
+.PHONY: tools-rust
+tools-rust:
+	@rustup target list --installed 2>/dev/null | grep -qx wasm32-unknown-unknown \
+	  || rustup target add wasm32-unknown-unknown
+	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+
+$(WORKER_BUILD):
+	cargo install worker-build --version $(WORKER_BUILD_VERSION) --locked --root $(TOOLS)/worker-build-$(WORKER_BUILD_VERSION)
+
+# Without --locked: its lock file names a crate that registries do not hold.
+$(WASM_BINDGEN):
+	cargo install wasm-bindgen-cli --version $(WASM_BINDGEN_VERSION) --root $(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION)
+
+# Not `npm ci`: the lock file holds this platform's binaries only where the registry of its maker had no others.
+node_modules/.installed: package.json package-lock.json
+	npm install --no-save --no-audit --no-fund --loglevel=error
+	@touch $@
+
+clean:
+	rm -rf build target node_modules $(STATE)

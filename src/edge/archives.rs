@@ -1,0 +1,152 @@
+//! Archives in R2.
+//!
+//! Must stay true: a stream that ends before its range does is an error, since the binding can turn a broken transfer
+//! into an early end.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, future::BoxFuture};
+use worker::{
+    Bucket, ByteStream, MultipartUpload, Range, UploadedPart,
+    send::{SendFuture, SendWrapper},
+};
+
+use crate::app::{ArchiveError, ArchiveStream, ArchiveUpload, Archives, UPLOAD_PART_BYTES};
+
+/// A bucket behind the port. `SendWrapper` says what is true of an isolate: it has one thread.
+pub struct R2(SendWrapper<Bucket>);
+
+impl R2 {
+    pub fn new(bucket: Bucket) -> Self {
+        Self(SendWrapper::new(bucket))
+    }
+}
+
+fn failed(error: &worker::Error) -> ArchiveError {
+    ArchiveError::Failed(error.to_string().lines().next().unwrap_or_default().to_owned())
+}
+
+impl Archives for R2 {
+    fn begin<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Box<dyn ArchiveUpload>, ArchiveError>> {
+        let upload = Upload {
+            bucket: SendWrapper::new(self.0.0.clone()),
+            key: key.to_owned(),
+            parts: None,
+            only_part: None,
+        };
+        Box::pin(std::future::ready(Ok(Box::new(upload) as Box<dyn ArchiveUpload>)))
+    }
+
+    fn read<'a>(
+        &'a self,
+        key: &'a str,
+        offset: u64,
+        length: u64,
+    ) -> BoxFuture<'a, Result<ArchiveStream, ArchiveError>> {
+        Box::pin(SendFuture::new(async move {
+            let range = Range::OffsetWithLength { offset, length };
+            let object = self.0.get(key).range(range).execute().await.map_err(|error| failed(&error))?;
+            let body = object.as_ref().and_then(worker::Object::body).ok_or(ArchiveError::Missing)?;
+            let bytes = body.stream().map_err(|error| failed(&error))?;
+            let chunks = Chunks { bytes: SendWrapper::new(Box::pin(bytes)), missing_bytes: length };
+            Ok(Box::pin(chunks) as ArchiveStream)
+        }))
+    }
+
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), ArchiveError>> {
+        Box::pin(SendFuture::new(async move { self.0.delete(key).await.map_err(|error| failed(&error)) }))
+    }
+}
+
+/// The chunks of a range, and an error at their end when they are fewer bytes than promised.
+struct Chunks {
+    bytes: SendWrapper<Pin<Box<ByteStream>>>,
+    missing_bytes: u64,
+}
+
+impl Stream for Chunks {
+    type Item = Result<Bytes, ArchiveError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.bytes.0.poll_next_unpin(context) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Some(Ok(chunk))) => {
+                self.missing_bytes = self.missing_bytes.saturating_sub(chunk.len() as u64);
+                Poll::Ready(Some(Ok(Bytes::from(chunk))))
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(failed(&error)))),
+            Poll::Ready(None) if self.missing_bytes > 0 => {
+                self.missing_bytes = 0;
+                Poll::Ready(Some(Err(ArchiveError::Failed("the transfer ended early".to_owned()))))
+            }
+            Poll::Ready(None) => Poll::Ready(None),
+        }
+    }
+}
+
+/// One put for what fits in a part, a multipart upload for more.
+struct Upload {
+    bucket: SendWrapper<Bucket>,
+    key: String,
+    parts: Option<(SendWrapper<MultipartUpload>, Vec<SendWrapper<UploadedPart>>)>,
+    only_part: Option<Bytes>,
+}
+
+impl Upload {
+    async fn send_part(&mut self, bytes: Bytes) -> Result<(), ArchiveError> {
+        if self.parts.is_none() {
+            let upload = self.bucket.create_multipart_upload(&self.key).execute().await;
+            self.parts = Some((SendWrapper::new(upload.map_err(|error| failed(&error))?), Vec::new()));
+        }
+        let Some((upload, parts)) = self.parts.as_mut() else { return Ok(()) };
+        let number = u16::try_from(parts.len() + 1).map_err(|_| ArchiveError::Failed("too many parts".to_owned()))?;
+        let part = upload.upload_part(number, bytes.to_vec()).await.map_err(|error| failed(&error))?;
+        parts.push(SendWrapper::new(part));
+        Ok(())
+    }
+}
+
+impl ArchiveUpload for Upload {
+    fn part(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), ArchiveError>> {
+        Box::pin(SendFuture::new(async move {
+            // The last part may be short; a first and only one is kept back for a plain put.
+            if let Some(first) = self.only_part.take() {
+                self.send_part(first).await?;
+            }
+            if self.parts.is_none() && bytes.len() <= UPLOAD_PART_BYTES {
+                self.only_part = Some(bytes);
+                return Ok(());
+            }
+            self.send_part(bytes).await
+        }))
+    }
+
+    fn complete(mut self: Box<Self>) -> BoxFuture<'static, Result<(), ArchiveError>> {
+        Box::pin(SendFuture::new(async move {
+            match self.parts.take() {
+                Some((upload, parts)) => {
+                    let parts = parts.into_iter().map(|part| part.0);
+                    upload.0.complete(parts).await.map(drop).map_err(|error| failed(&error))
+                }
+                None => {
+                    let bytes = self.only_part.take().unwrap_or_default().to_vec();
+                    self.bucket.put(&self.key, bytes).execute().await.map(drop).map_err(|error| failed(&error))
+                }
+            }
+        }))
+    }
+
+    fn abort(mut self: Box<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(SendFuture::new(async move {
+            if let Some((upload, _)) = self.parts.take()
+                && let Err(error) = upload.abort().await
+            {
+                tracing::warn!(error = %failed(&error), "An unfinished upload could not be aborted");
+            }
+        }))
+    }
+}

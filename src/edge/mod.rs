@@ -1,0 +1,120 @@
+//! The three doors of the Worker: `fetch`, `queue`, `scheduled`. Platform types stop here.
+//!
+//! Must stay true: every message of a batch gets its own verdict and no door ever returns an error for a batch; a fixed
+//! answer leaves with its Content-Length; the configuration is read once for each isolate.
+
+mod archives;
+mod platform;
+
+use std::sync::{Arc, OnceLock};
+
+use axum::{body::Body as AxumBody, response::IntoResponse};
+use http_body_util::BodyExt;
+use worker::{
+    Context, Env, HttpRequest, MessageBatch, MessageExt, QueueRetryOptionsBuilder, Response, ScheduleContext,
+    ScheduledEvent, event, send::SendFuture,
+};
+
+use crate::{
+    app::App,
+    config::{Config, SettingError},
+    domain::instant::Millis,
+    error::AppError,
+    http,
+    jobs::{self, Verdict},
+    store::d1::D1,
+    telemetry,
+};
+
+/// Bindings, as `wrangler.toml` names them.
+const DATABASE: &str = "DB";
+const ARCHIVES: &str = "ARCHIVES";
+const JOBS: &str = "JOBS";
+
+/// Answers longer than this are streamed, without a Content-Length.
+const MAX_FIXED_BYTES: u64 = 8 * 1024 * 1024;
+
+#[event(start)]
+fn start() {
+    telemetry::install(telemetry::Platform { now: platform::now, console: platform::console });
+}
+
+#[event(fetch)]
+async fn fetch(request: HttpRequest, env: Env, context: Context) -> worker::Result<Response> {
+    let request = request.map(AxumBody::new);
+    let head = request.method() == axum::http::Method::HEAD;
+    let response = match open(&env, Arc::new(platform::AfterAnswer::new(context))) {
+        Ok(app) => http::entrance::answer(app, request).await,
+        Err(error) => http::entrance::refuse(&AppError::NotConfigured(error)),
+    };
+    answered(response, head).await
+}
+
+#[event(queue)]
+async fn queue(batch: MessageBatch<serde_json::Value>, env: Env, _context: Context) -> worker::Result<()> {
+    let app = match open(&env, Arc::new(platform::Now)) {
+        Ok(app) => app,
+        Err(error) => {
+            worker::console_error!("{error}");
+            return Ok(());
+        }
+    };
+    for message in batch.raw_iter() {
+        let body = message.body().as_string().unwrap_or_default();
+        let verdict = SendFuture::new(jobs::handle(&app, &body)).await;
+        match verdict {
+            Verdict::Done | Verdict::Bury { .. } => message.ack(),
+            Verdict::Retry { after_seconds } => message.retry_with_options(
+                &QueueRetryOptionsBuilder::new().with_delay_seconds(after_seconds).build(),
+            ),
+        }
+    }
+    Ok(())
+}
+
+#[event(scheduled)]
+async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    match open(&env, Arc::new(platform::Now)) {
+        #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit")]
+        Ok(app) => jobs::schedule::tick(&app, &event.cron(), Millis(event.schedule() as i64)).await,
+        Err(error) => worker::console_error!("{error}"),
+    }
+}
+
+fn open(env: &Env, background: Arc<dyn crate::app::Background>) -> Result<App, SettingError> {
+    static CONFIG: OnceLock<Arc<Config>> = OnceLock::new();
+    let missing = |variable: &'static str| SettingError { variable, problem: "is not bound in wrangler.toml" };
+    let config = match CONFIG.get() {
+        Some(config) => Arc::clone(config),
+        None => {
+            let read = Config::from_vars(|name| env.var(name).ok().map(|value| value.to_string()))?;
+            Arc::clone(CONFIG.get_or_init(|| Arc::new(read)))
+        }
+    };
+    Ok(App {
+        config,
+        db: Arc::new(D1::new(env.d1(DATABASE).map_err(|_| missing(DATABASE))?)),
+        archives: Arc::new(archives::R2::new(env.bucket(ARCHIVES).map_err(|_| missing(ARCHIVES))?)),
+        queue: Arc::new(platform::WorkersQueue::new(env.queue(JOBS).map_err(|_| missing(JOBS))?)),
+        clock: Arc::new(platform::WorkersClock),
+        background,
+    })
+}
+
+/// An answer of known size as one piece, so that it leaves with its Content-Length; any other as a stream.
+async fn answered(response: axum::http::Response<AxumBody>, head: bool) -> worker::Result<Response> {
+    use http_body::Body;
+    let exact = response.body().size_hint().exact().filter(|bytes| *bytes <= MAX_FIXED_BYTES);
+    if exact.is_none() || head {
+        return response.into_response().try_into();
+    }
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.map(|collected| collected.to_bytes().to_vec()).unwrap_or_default();
+    let mut builder = worker::ResponseBuilder::new().with_status(parts.status.as_u16());
+    for (name, value) in &parts.headers {
+        if let Ok(value) = value.to_str() {
+            builder = builder.with_header(name.as_str(), value)?;
+        }
+    }
+    Ok(if bytes.is_empty() { builder.empty() } else { builder.fixed(bytes) })
+}

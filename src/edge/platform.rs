@@ -1,0 +1,91 @@
+//! The small ports on Workers: clock, queue, work after the answer, console.
+
+use futures_util::{FutureExt, future::BoxFuture};
+use wasm_bindgen::JsValue;
+use worker::{Context, Queue, QueueContentType, RawMessageBuilder, send::SendFuture};
+
+use crate::{
+    app::{Background, Clock, JobQueue, QueueError},
+    config::LogLevel,
+    domain::instant::Millis,
+    jobs::message::JobMessage,
+};
+
+#[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit")]
+pub fn now() -> Millis {
+    Millis(js_sys::Date::now() as i64)
+}
+
+pub fn console(level: LogLevel, line: &str) {
+    match level {
+        LogLevel::Debug | LogLevel::Info => worker::console_log!("{line}"),
+        LogLevel::Warning => worker::console_warn!("{line}"),
+        LogLevel::Error => worker::console_error!("{line}"),
+    }
+}
+
+pub struct WorkersClock;
+
+impl Clock for WorkersClock {
+    fn now(&self) -> Millis {
+        now()
+    }
+
+    fn random_hex(&self) -> String {
+        let mut bytes = [0_u8; 16];
+        if getrandom::fill(&mut bytes).is_err() {
+            // Ids, not secrets: the clock is unlike enough if the platform ever has no randomness.
+            bytes = (now().0 as u128).to_be_bytes();
+        }
+        bytes.iter().fold(String::with_capacity(32), |mut hex, byte| {
+            use std::fmt::Write;
+            drop(write!(hex, "{byte:02x}"));
+            hex
+        })
+    }
+}
+
+pub struct WorkersQueue(Queue);
+
+impl WorkersQueue {
+    pub const fn new(queue: Queue) -> Self {
+        Self(queue)
+    }
+}
+
+impl JobQueue for WorkersQueue {
+    fn send<'a>(&'a self, message: &'a JobMessage) -> BoxFuture<'a, Result<(), QueueError>> {
+        let failed = |error: &dyn std::fmt::Display| QueueError(error.to_string());
+        Box::pin(SendFuture::new(async move {
+            // As text: a map sent through `send` arrives empty (workers-rs issue 1013).
+            let text = serde_json::to_string(message).map_err(|error| failed(&error))?;
+            let message =
+                RawMessageBuilder::new(JsValue::from_str(&text)).build_with_content_type(QueueContentType::Text);
+            self.0.send_raw(message).await.map_err(|error| failed(&error))
+        }))
+    }
+}
+
+/// Work after the answer, through the request's `waitUntil`.
+pub struct AfterAnswer(Context);
+
+impl AfterAnswer {
+    pub const fn new(context: Context) -> Self {
+        Self(context)
+    }
+}
+
+impl Background for AfterAnswer {
+    fn wait_until(&self, work: BoxFuture<'static, ()>) {
+        self.0.wait_until(work);
+    }
+}
+
+/// In a message or a tick nobody waits for an answer: the caller awaits such work itself.
+pub struct Now;
+
+impl Background for Now {
+    fn wait_until(&self, work: BoxFuture<'static, ()>) {
+        wasm_bindgen_futures::spawn_local(work.map(|()| ()));
+    }
+}
