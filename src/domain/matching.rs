@@ -1,1 +1,243 @@
-//! Stretches of days without a single play.
+//! Which observations are the same play: a pure function of the set of observations.
+//!
+//! Two observations of different sources belong together when the track is the same and either their ends agree or,
+//! failing that, the API's instant agrees with the START of the export's row. Each play takes at most one observation
+//! of each source, nearest first. Must stay true:
+//! * the result depends on the set alone: not on the order of arrival, nor on how it was cut into batches;
+//! * two observations of one source are never joined unless they are the same record;
+//! * [`settle`] answers only for groups that it has seen whole, and asks for more where it has not.
+
+mod candidates;
+mod groups;
+#[cfg(test)]
+mod properties;
+
+use std::collections::{BTreeMap, HashMap};
+
+use self::candidates::{account_pairs, api_pairs};
+use super::{
+    instant::{HOUR_MS, Millis},
+    observation::{ACCOUNT_PRECISION_MS, Observation, RecordKey, Source},
+    play::{END_SLACK_MS, Play},
+};
+
+/// No play is taken to have lasted longer when its START is looked for.
+pub const MAX_SPAN_MS: i64 = 12 * HOUR_MS;
+
+/// A play's end lies no further than this before any of its observations, and no further than [`MAX_SPAN_MS`] more after.
+const END_MARGIN_MS: i64 = ACCOUNT_PRECISION_MS + END_SLACK_MS;
+
+/// The plays that a set of observations amounts to, in order of time and track.
+pub fn match_observations(observations: impl IntoIterator<Item = Observation>) -> Vec<Play> {
+    let mut of_source: BTreeMap<Source, Vec<Observation>> = BTreeMap::new();
+    for observation in unique(observations).into_values() {
+        of_source.entry(observation.source).or_default().push(observation);
+    }
+    let mut take = |source| of_source.remove(&source).unwrap_or_default();
+    let (extended, account, api) = (take(Source::Extended), take(Source::Account), take(Source::Api));
+    let plays = with_api(extended, api);
+    let mut plays = with_account(plays, account);
+    plays.sort_by_cached_key(sort_key);
+    plays
+}
+
+/// One observation of each record. Of a repeated one, each fact is kept that any of them states.
+fn unique(observations: impl IntoIterator<Item = Observation>) -> BTreeMap<RecordKey, Observation> {
+    let mut unique: BTreeMap<RecordKey, Observation> = BTreeMap::new();
+    for observation in observations {
+        match unique.entry(observation.record_key()) {
+            std::collections::btree_map::Entry::Vacant(slot) => drop(slot.insert(observation)),
+            std::collections::btree_map::Entry::Occupied(mut known) => known.get_mut().learn(&observation),
+        }
+    }
+    unique
+}
+
+fn with_api(extended: Vec<Observation>, api: Vec<Observation>) -> Vec<Play> {
+    let mut pairs = api_pairs(&extended, &api);
+    pairs.sort_unstable();
+    let mut plays: Vec<Play> = extended.into_iter().map(Play::of).collect();
+    let mut api: Vec<Option<Observation>> = api.into_iter().map(Some).collect();
+    for pair in pairs {
+        if let (Some(play), Some(seen)) = (plays.get_mut(pair.left), api.get_mut(pair.right))
+            && play.api.is_none()
+        {
+            play.api = seen.take();
+        }
+    }
+    plays.extend(api.into_iter().flatten().map(Play::of));
+    plays
+}
+
+fn with_account(mut plays: Vec<Play>, account: Vec<Observation>) -> Vec<Play> {
+    let mut pairs = account_pairs(&plays, &account);
+    pairs.sort_unstable();
+    let mut account: Vec<Option<Observation>> = account.into_iter().map(Some).collect();
+    for pair in pairs {
+        if let (Some(play), Some(seen)) = (plays.get_mut(pair.left), account.get_mut(pair.right))
+            && play.account.is_none()
+        {
+            play.account = seen.take();
+        }
+    }
+    plays.extend(account.into_iter().flatten().map(Play::of));
+    plays
+}
+
+/// A total order of plays that depends on their observations alone.
+pub fn sort_key(play: &Play) -> (Millis, super::ids::TrackId, [Option<RecordKey>; 3]) {
+    let key = |observation: &Option<Observation>| observation.as_ref().map(Observation::record_key);
+    (play.ended_at(), play.track(), [key(&play.extended), key(&play.account), key(&play.api)])
+}
+
+/// How one new observation was taken up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A play nobody had reported.
+    Inserted,
+    /// A play that another source had reported.
+    Merged,
+    /// A record that is already there.
+    Duplicate,
+}
+
+/// What becomes of stored plays when new observations arrive.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// All plays of the range as they must be now.
+    pub plays: Vec<Play>,
+    /// One for each new observation, in their order.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// The instants between which every possible partner of an observation lies.
+fn reach(observation: &Observation) -> (Millis, Millis) {
+    let ended_at = observation.ended_at;
+    let began_at = candidates::started_at(observation).map_or(ended_at, |started_at| started_at.min(ended_at));
+    let span_ms = if observation.source == Source::Api { MAX_SPAN_MS } else { 0 };
+    (began_at.minus_ms(END_MARGIN_MS), ended_at.plus_ms(END_MARGIN_MS + span_ms))
+}
+
+/// New observations that are settled together, and the stored plays that have to be seen for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// Positions in the list of new observations.
+    pub positions: Vec<usize>,
+    /// All stored plays that ended from here ...
+    pub seen_from: Millis,
+    /// ... to here, both included.
+    pub seen_to: Millis,
+}
+
+/// Cuts new observations into clusters whose ranges do not overlap. `slack_ms` widens each range: chains of partners
+/// may lead out of it.
+pub fn clusters(new: &[Observation], slack_ms: i64) -> Vec<Cluster> {
+    let mut ranges: Vec<(Millis, Millis, usize)> = new
+        .iter()
+        .enumerate()
+        .map(|(position, observation)| {
+            let (from, to) = reach(observation);
+            let seen_to = to.plus_ms(END_MARGIN_MS + MAX_SPAN_MS + slack_ms);
+            (from.minus_ms(END_MARGIN_MS + slack_ms), seen_to, position)
+        })
+        .collect();
+    ranges.sort_unstable();
+    let mut clusters: Vec<Cluster> = Vec::new();
+    for (seen_from, seen_to, position) in ranges {
+        match clusters.last_mut() {
+            Some(cluster) if seen_from <= cluster.seen_to => {
+                cluster.seen_to = cluster.seen_to.max(seen_to);
+                cluster.positions.push(position);
+            }
+            _ => clusters.push(Cluster { positions: vec![position], seen_from, seen_to }),
+        }
+    }
+    clusters
+}
+
+/// Takes `new` observations up among `stored` plays: all that ended from `seen_from` to `seen_to`, as [`clusters`] asked.
+///
+/// Only groups of observations that a new one could belong to are matched anew; all other plays come back as they were.
+///
+/// # Errors
+/// Such a group reaches so near an edge of the range that something outside might belong to it: ask again with more slack.
+pub fn settle(
+    mut stored: Vec<Play>,
+    new: &[Observation],
+    seen_from: Millis,
+    seen_to: Millis,
+) -> Result<Settled, SeenTooLittle> {
+    number_account_records(&mut stored);
+    let mut known: HashMap<RecordKey, usize> = HashMap::new();
+    for (index, play) in stored.iter().enumerate() {
+        known.extend(play.observations().map(|observation| (observation.record_key(), index)));
+    }
+    let mut fresh: HashMap<RecordKey, Observation> = HashMap::new();
+    let mut duplicate = vec![false; new.len()];
+    for (observation, duplicate) in new.iter().zip(&mut duplicate) {
+        let key = observation.record_key();
+        if let Some(play) = known.get(&key).and_then(|index| stored.get_mut(*index)) {
+            if let Some(stored) = play.slot(observation.source) {
+                stored.learn(observation);
+            }
+            *duplicate = true;
+        } else if let Some(first) = fresh.get_mut(&key) {
+            first.learn(observation);
+            *duplicate = true;
+        } else {
+            fresh.insert(key, observation.clone());
+        }
+    }
+    let plays = groups::rematch(stored, fresh.into_values().collect(), seen_from, seen_to)?;
+    let merged: HashMap<RecordKey, bool> = plays
+        .iter()
+        .flat_map(|play| {
+            let merged = play.observations().count() > 1;
+            play.observations().map(move |observation| (observation.record_key(), merged))
+        })
+        .collect();
+    let outcomes = new.iter().zip(duplicate).map(|(observation, duplicate)| {
+        match (duplicate, merged.get(&observation.record_key())) {
+            (true, _) => Outcome::Duplicate,
+            (false, Some(true)) => Outcome::Merged,
+            (false, _) => Outcome::Inserted,
+        }
+    });
+    let outcomes = outcomes.collect();
+    Ok(Settled { plays, outcomes })
+}
+
+/// The range given to [`settle`] has to be wider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeenTooLittle;
+
+/// Equal account rows of one minute are told apart by number alone, and the store does not keep it: any numbering of
+/// equals will do.
+fn number_account_records(plays: &mut [Play]) {
+    let mut seen: HashMap<RecordKey, u32> = HashMap::new();
+    for account in plays.iter_mut().filter_map(|play| play.account.as_mut()) {
+        account.ordinal = 0;
+        let count = seen.entry(account.record_key()).or_default();
+        account.ordinal = *count;
+        *count += 1;
+    }
+}
+
+/// Whether two observations speak of the same track: URI, else ISRC, else the names, unless the lengths contradict.
+pub fn is_same_track(left: &Observation, right: &Observation) -> bool {
+    const MAX_LENGTH_DIFFERENCE_MS: i64 = 3_000;
+    if left.track == right.track {
+        return true;
+    }
+    if let (Some(left), Some(right)) = (&left.isrc, &right.isrc)
+        && left == right
+    {
+        return true;
+    }
+    let same_song = matches!((left.song, right.song), (Some(left), Some(right)) if left == right);
+    let lengths_contradict = matches!(
+        (left.duration_ms, right.duration_ms),
+        (Some(left), Some(right)) if (left - right).abs() > MAX_LENGTH_DIFFERENCE_MS
+    );
+    same_song && !lengths_contradict
+}

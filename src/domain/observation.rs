@@ -3,6 +3,8 @@
 //! Must stay true: an observation is a fact as reported and is never changed by matching. The instant is the END of the
 //! play in all three sources, at the precision of its source.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -63,7 +65,7 @@ impl Kind {
 
 /// How a play began or ended, in Spotify's words. Known words are stored as small numbers, others as they came.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Reason(String);
+pub struct Reason(Cow<'static, str>);
 
 /// Words seen in exports since 2013. The position is the stored number: append only.
 const REASONS: [&str; 17] = [
@@ -97,8 +99,14 @@ pub enum StoredReason {
 impl Reason {
     /// `None` for an empty word. Words are cut at 64 characters: Spotify's longest has 28.
     pub fn new(word: &str) -> Option<Self> {
-        let word: String = word.trim().chars().take(64).collect();
-        (!word.is_empty()).then_some(Self(word))
+        let word = word.trim();
+        if word.is_empty() {
+            return None;
+        }
+        Some(Self(match REASONS.iter().find(|known| **known == word) {
+            Some(known) => Cow::Borrowed(known),
+            None => Cow::Owned(word.chars().take(64).collect()),
+        }))
     }
 
     pub fn as_str(&self) -> &str {
@@ -108,14 +116,14 @@ impl Reason {
     pub fn to_stored(&self) -> StoredReason {
         match REASONS.iter().position(|known| *known == self.0) {
             Some(number) => StoredReason::Known(number),
-            None => StoredReason::Word(self.0.clone()),
+            None => StoredReason::Word(self.0.clone().into_owned()),
         }
     }
 
     pub fn from_stored(stored: &StoredReason) -> Option<Self> {
         match stored {
-            StoredReason::Known(number) => REASONS.get(*number).map(|word| Self((*word).to_owned())),
-            StoredReason::Word(word) => Some(Self(word.clone())),
+            StoredReason::Known(number) => REASONS.get(*number).map(|word| Self(Cow::Borrowed(*word))),
+            StoredReason::Word(word) => Self::new(word),
         }
     }
 }
@@ -165,6 +173,41 @@ pub const ACCOUNT_PRECISION_MS: i64 = MINUTE_MS;
 pub type RecordKey = (Source, Millis, TrackId, Option<i64>, Option<Millis>, u32);
 
 impl Observation {
+    /// Takes from a repeat of the same record what this one does not say. Which of two came first makes no difference,
+    /// but for the file that is credited.
+    pub fn learn(&mut self, repeat: &Self) {
+        fn fill<T: Clone + Ord>(known: &mut Option<T>, other: Option<&T>) {
+            match (known.as_ref(), other) {
+                (None, Some(other)) => *known = Some(other.clone()),
+                (Some(mine), Some(other)) if other < mine => *known = Some(other.clone()),
+                _ => {}
+            }
+        }
+        fill(&mut self.song, repeat.song.as_ref());
+        fill(&mut self.isrc, repeat.isrc.as_ref());
+        fill(&mut self.duration_ms, repeat.duration_ms.as_ref());
+        let (mine, other) = (&mut self.details, &repeat.details);
+        fill(&mut mine.reason_start, other.reason_start.as_ref());
+        fill(&mut mine.reason_end, other.reason_end.as_ref());
+        fill(&mut mine.skipped, other.skipped.as_ref());
+        fill(&mut mine.context_uri, other.context_uri.as_ref());
+        mine.shuffle |= other.shuffle;
+        mine.offline |= other.offline;
+        mine.incognito |= other.incognito;
+        self.kind = self.kind.min(repeat.kind);
+        self.file = self.file.or(repeat.file);
+    }
+
+    /// How far an instant lies from the end that this source states; for account data, from the minute it names.
+    pub const fn end_distance_ms(&self, instant: Millis) -> i64 {
+        let after_ms = instant.since_ms(self.ended_at);
+        match self.source {
+            Source::Account if after_ms >= ACCOUNT_PRECISION_MS => after_ms - ACCOUNT_PRECISION_MS + 1,
+            Source::Account if after_ms >= 0 => 0,
+            _ => after_ms.abs(),
+        }
+    }
+
     pub const fn record_key(&self) -> RecordKey {
         (self.source, self.ended_at, self.track, self.ms_played, self.started_at, self.ordinal)
     }

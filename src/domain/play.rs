@@ -55,13 +55,12 @@ impl Play {
 
     /// When it ended: the API's millisecond where it speaks of the end, else the export's second or minute.
     pub fn ended_at(&self) -> Millis {
-        match (&self.extended, &self.account, &self.api) {
-            (Some(extended), _, Some(api)) => {
-                let is_the_end = api.ended_at.since_ms(extended.ended_at).abs() <= END_SLACK_MS;
-                if is_the_end { api.ended_at } else { extended.ended_at }
-            }
-            (Some(only), _, None) | (None, _, Some(only)) | (None, Some(only), None) => only.ended_at,
-            (None, None, None) => Millis(0),
+        let exported = self.extended.as_ref().or(self.account.as_ref());
+        match (exported, &self.api) {
+            (Some(export), Some(api)) if export.end_distance_ms(api.ended_at) <= END_SLACK_MS => api.ended_at,
+            (Some(export), _) => export.ended_at,
+            (None, Some(api)) => api.ended_at,
+            (None, None) => Millis(0),
         }
     }
 
