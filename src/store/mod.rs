@@ -191,3 +191,37 @@ impl dyn Db + '_ {
 
 /// An object read from a row: its columns by name.
 pub type Row = serde_json::Map<String, Value>;
+
+/// The rows as JSON arrays, cut so that none is over [`BULK_JSON_BYTES`] unless a single row is.
+pub fn bulk<T: serde::Serialize>(rows: &[T]) -> Vec<String> {
+    let mut pieces = Vec::new();
+    let mut piece = Vec::with_capacity(64 * 1024);
+    for row in rows {
+        let began_at = piece.len();
+        piece.push(if began_at == 0 { b'[' } else { b',' });
+        if serde_json::to_writer(&mut piece, row).is_err() {
+            piece.truncate(began_at);
+            continue;
+        }
+        if piece.len() > BULK_JSON_BYTES && began_at > 0 {
+            let mut next = piece.split_off(began_at);
+            if let Some(first) = next.first_mut() {
+                *first = b'[';
+            }
+            pieces.push(std::mem::replace(&mut piece, next));
+        }
+    }
+    if !piece.is_empty() {
+        pieces.push(piece);
+    }
+    let close = |mut piece: Vec<u8>| {
+        piece.push(b']');
+        String::from_utf8(piece).unwrap_or_default()
+    };
+    pieces.into_iter().map(close).collect()
+}
+
+/// Undoes the whole batch it opens unless `condition` (an SQL expression over `?1`, `?2`, ...) holds.
+pub fn assert_that(condition: &str) -> Statement {
+    Statement::new(format!("INSERT INTO assertions SELECT 0 WHERE NOT ({condition})"))
+}
