@@ -37,7 +37,7 @@ pub trait Clock: Send + Sync {
 /// Where uploaded archives lie until their import is done.
 pub trait Archives: Send + Sync {
     /// Begins an upload; nothing can be read under `key` until it is completed.
-    fn begin<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Box<dyn ArchiveUpload>, ArchiveError>>;
+    fn begin<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Box<dyn ArchiveUpload>, StorageError>>;
 
     /// The bytes from `offset` on, `length` of them, as they arrive. `length` is never 0.
     fn read<'a>(
@@ -45,18 +45,18 @@ pub trait Archives: Send + Sync {
         key: &'a str,
         offset: u64,
         length: u64,
-    ) -> BoxFuture<'a, Result<ArchiveStream, ArchiveError>>;
+    ) -> BoxFuture<'a, Result<ArchiveStream, StorageError>>;
 
     /// Deletes the object; no error when there is none.
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), ArchiveError>>;
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StorageError>>;
 }
 
-pub type ArchiveStream = Pin<Box<dyn Stream<Item = Result<Bytes, ArchiveError>> + Send>>;
+pub type ArchiveStream = Pin<Box<dyn Stream<Item = Result<Bytes, StorageError>> + Send>>;
 
 /// An upload in parts. Parts are [`UPLOAD_PART_BYTES`] long but for the last; dropping it unfinished leaves no object.
 pub trait ArchiveUpload: Send {
-    fn part(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), ArchiveError>>;
-    fn complete(self: Box<Self>) -> BoxFuture<'static, Result<(), ArchiveError>>;
+    fn part(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), StorageError>>;
+    fn complete(self: Box<Self>) -> BoxFuture<'static, Result<(), StorageError>>;
     fn abort(self: Box<Self>) -> BoxFuture<'static, ()>;
 }
 
@@ -65,7 +65,7 @@ pub trait ArchiveUpload: Send {
 pub const UPLOAD_PART_BYTES: usize = 5 * 1024 * 1024;
 
 #[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
+pub enum StorageError {
     #[error("the archive is no longer in storage")]
     Missing,
     #[error("the archive storage failed: {0}")]

@@ -11,7 +11,7 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    app::{ArchiveError, QueueError},
+    app::{StorageError, QueueError},
     config::SettingError,
     store::StoreError,
 };
@@ -52,7 +52,7 @@ pub enum AppError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Archive(#[from] ArchiveError),
+    Archive(#[from] StorageError),
     #[error(transparent)]
     Queue(#[from] QueueError),
     #[error("{0}")]

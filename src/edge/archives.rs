@@ -15,7 +15,7 @@ use worker::{
     send::{SendFuture, SendWrapper},
 };
 
-use crate::app::{ArchiveError, ArchiveStream, ArchiveUpload, Archives, UPLOAD_PART_BYTES};
+use crate::app::{StorageError, ArchiveStream, ArchiveUpload, Archives, UPLOAD_PART_BYTES};
 
 /// A bucket behind the port. `SendWrapper` says what is true of an isolate: it has one thread.
 pub struct R2(SendWrapper<Bucket>);
@@ -26,12 +26,12 @@ impl R2 {
     }
 }
 
-fn failed(error: &worker::Error) -> ArchiveError {
-    ArchiveError::Failed(error.to_string().lines().next().unwrap_or_default().to_owned())
+fn failed(error: &worker::Error) -> StorageError {
+    StorageError::Failed(error.to_string().lines().next().unwrap_or_default().to_owned())
 }
 
 impl Archives for R2 {
-    fn begin<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Box<dyn ArchiveUpload>, ArchiveError>> {
+    fn begin<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Box<dyn ArchiveUpload>, StorageError>> {
         let upload = Upload {
             bucket: SendWrapper::new(self.0.0.clone()),
             key: key.to_owned(),
@@ -46,18 +46,18 @@ impl Archives for R2 {
         key: &'a str,
         offset: u64,
         length: u64,
-    ) -> BoxFuture<'a, Result<ArchiveStream, ArchiveError>> {
+    ) -> BoxFuture<'a, Result<ArchiveStream, StorageError>> {
         Box::pin(SendFuture::new(async move {
             let range = Range::OffsetWithLength { offset, length };
             let object = self.0.get(key).range(range).execute().await.map_err(|error| failed(&error))?;
-            let body = object.as_ref().and_then(worker::Object::body).ok_or(ArchiveError::Missing)?;
+            let body = object.as_ref().and_then(worker::Object::body).ok_or(StorageError::Missing)?;
             let bytes = body.stream().map_err(|error| failed(&error))?;
             let chunks = Chunks { bytes: SendWrapper::new(Box::pin(bytes)), missing_bytes: length };
             Ok(Box::pin(chunks) as ArchiveStream)
         }))
     }
 
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), ArchiveError>> {
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StorageError>> {
         Box::pin(SendFuture::new(async move { self.0.delete(key).await.map_err(|error| failed(&error)) }))
     }
 }
@@ -69,7 +69,7 @@ struct Chunks {
 }
 
 impl Stream for Chunks {
-    type Item = Result<Bytes, ArchiveError>;
+    type Item = Result<Bytes, StorageError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match self.bytes.0.poll_next_unpin(context) {
@@ -81,7 +81,7 @@ impl Stream for Chunks {
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(failed(&error)))),
             Poll::Ready(None) if self.missing_bytes > 0 => {
                 self.missing_bytes = 0;
-                Poll::Ready(Some(Err(ArchiveError::Failed("the transfer ended early".to_owned()))))
+                Poll::Ready(Some(Err(StorageError::Failed("the transfer ended early".to_owned()))))
             }
             Poll::Ready(None) => Poll::Ready(None),
         }
@@ -97,13 +97,13 @@ struct Upload {
 }
 
 impl Upload {
-    async fn send_part(&mut self, bytes: Bytes) -> Result<(), ArchiveError> {
+    async fn send_part(&mut self, bytes: Bytes) -> Result<(), StorageError> {
         if self.parts.is_none() {
             let upload = self.bucket.create_multipart_upload(&self.key).execute().await;
             self.parts = Some((SendWrapper::new(upload.map_err(|error| failed(&error))?), Vec::new()));
         }
         let Some((upload, parts)) = self.parts.as_mut() else { return Ok(()) };
-        let number = u16::try_from(parts.len() + 1).map_err(|_| ArchiveError::Failed("too many parts".to_owned()))?;
+        let number = u16::try_from(parts.len() + 1).map_err(|_| StorageError::Failed("too many parts".to_owned()))?;
         let part = upload.upload_part(number, bytes.to_vec()).await.map_err(|error| failed(&error))?;
         parts.push(SendWrapper::new(part));
         Ok(())
@@ -111,7 +111,7 @@ impl Upload {
 }
 
 impl ArchiveUpload for Upload {
-    fn part(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), ArchiveError>> {
+    fn part(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), StorageError>> {
         Box::pin(SendFuture::new(async move {
             // The last part may be short; a first and only one is kept back for a plain put.
             if let Some(first) = self.only_part.take() {
@@ -125,7 +125,7 @@ impl ArchiveUpload for Upload {
         }))
     }
 
-    fn complete(mut self: Box<Self>) -> BoxFuture<'static, Result<(), ArchiveError>> {
+    fn complete(mut self: Box<Self>) -> BoxFuture<'static, Result<(), StorageError>> {
         Box::pin(SendFuture::new(async move {
             match self.parts.take() {
                 Some((upload, parts)) => {

@@ -4,6 +4,7 @@
 //! carries a request id and the security headers; an unknown path or method is a problem document like any other error.
 
 
+pub mod admin_imports;
 pub mod admin_users;
 pub mod auth;
 pub mod body;
@@ -12,6 +13,7 @@ pub mod health;
 
 pub mod query;
 pub mod request_id;
+pub mod upload;
 
 
 use axum::{
@@ -28,6 +30,9 @@ pub fn router(app: App) -> Router {
     let admin = Router::new()
         .route("/users", get(admin_users::list).post(admin_users::create))
         .route("/users/{user_id}", get(admin_users::show))
+        .route("/users/{user_id}/import", post(admin_imports::upload))
+        .route("/import-jobs", get(admin_imports::list))
+        .route("/import-jobs/{import_job_id}", get(admin_imports::show))
 
 
 

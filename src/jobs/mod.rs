@@ -3,6 +3,7 @@
 //! All kinds of work are listed in [`handle`], all ticks in [`schedule`]. Must stay true: a message is a hint to look
 //! at a row; doubled, it is a no-op; lost, the sweep sends it again.
 
+pub mod import_archive;
 pub mod message;
 pub mod schedule;
 
@@ -45,8 +46,8 @@ pub async fn handle(app: &App, body: &str) -> Verdict {
     .await
 }
 
-async fn run(_app: &App, message: JobMessage) -> Verdict {
+async fn run(app: &App, message: JobMessage) -> Verdict {
     match message {
-        JobMessage::ImportArchive { .. } => Verdict::Done,
+        JobMessage::ImportArchive { import_job_id } => import_archive::run(app, import_job_id).await,
     }
 }

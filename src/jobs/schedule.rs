@@ -9,6 +9,8 @@ use tracing::Instrument;
 use crate::{
     app::App,
     domain::instant::Millis,
+    jobs::message::JobMessage,
+    store::import_jobs,
     telemetry::{self, Capture, Service},
 };
 
@@ -30,4 +32,16 @@ pub async fn tick(app: &App, cron: &str, now: Millis) {
     .await;
 }
 
-async fn sweep(_app: &App, _now: Millis) {}
+/// Sends a message for every import that nobody works on.
+async fn sweep(app: &App, now: Millis) {
+    let due = match import_jobs::take_back_stuck(&*app.db, now).await {
+        Ok(due) => due,
+        Err(error) => return tracing::error!(%error, "The sweep could not look for stuck imports"),
+    };
+    for import_job_id in due {
+        tracing::warn!(import_job_id = import_job_id.0, "An import was stuck and is sent again");
+        if let Err(error) = app.queue.send(&JobMessage::ImportArchive { import_job_id }).await {
+            tracing::error!(import_job_id = import_job_id.0, %error, "A stuck import could not be sent again");
+        }
+    }
+}

@@ -50,3 +50,10 @@ pub async fn list(db: &dyn Db, limit: u32, offset: u32) -> Result<(Vec<User>, i6
     let total: Option<super::rows::Total> = results.pop().unwrap_or_default().first()?;
     Ok((results.pop().unwrap_or_default().all()?, total.map_or(0, |row| row.total)))
 }
+
+/// For the batch that changes a user's plays: a new version, and how many plays there are now.
+pub fn plays_changed(id: UserId, delta: i64, now: Millis) -> Statement {
+    const UPDATE: &str = "UPDATE users SET plays_version = plays_version + 1, \
+        total_plays = total_plays + CAST(?2 AS INTEGER), updated_at = ?3 WHERE id = ?1";
+    Statement::new(UPDATE).bind(id).bind(delta).bind(now)
+}

@@ -16,7 +16,7 @@ use futures_util::{
 };
 
 use crate::{
-    app::{ArchiveError, ArchiveStream, ArchiveUpload, Archives, Background, Clock, JobQueue, QueueError},
+    app::{StorageError, ArchiveStream, ArchiveUpload, Archives, Background, Clock, JobQueue, QueueError},
     domain::instant::Millis,
     jobs::message::JobMessage,
 };
@@ -70,12 +70,12 @@ struct MemoryUpload {
 }
 
 impl ArchiveUpload for MemoryUpload {
-    fn part(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), ArchiveError>> {
+    fn part(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), StorageError>> {
         self.bytes.extend_from_slice(&bytes);
         Box::pin(ready(Ok(())))
     }
 
-    fn complete(self: Box<Self>) -> BoxFuture<'static, Result<(), ArchiveError>> {
+    fn complete(self: Box<Self>) -> BoxFuture<'static, Result<(), StorageError>> {
         self.objects.lock().unwrap().insert(self.key, Bytes::from(self.bytes));
         Box::pin(ready(Ok(())))
     }
@@ -86,7 +86,7 @@ impl ArchiveUpload for MemoryUpload {
 }
 
 impl Archives for MemoryArchives {
-    fn begin<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Box<dyn ArchiveUpload>, ArchiveError>> {
+    fn begin<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Box<dyn ArchiveUpload>, StorageError>> {
         let upload = MemoryUpload { key: key.to_owned(), bytes: Vec::new(), objects: Arc::clone(&self.objects) };
         Box::pin(ready(Ok(Box::new(upload) as Box<dyn ArchiveUpload>)))
     }
@@ -96,14 +96,14 @@ impl Archives for MemoryArchives {
         key: &'a str,
         offset: u64,
         length: u64,
-    ) -> BoxFuture<'a, Result<ArchiveStream, ArchiveError>> {
+    ) -> BoxFuture<'a, Result<ArchiveStream, StorageError>> {
         assert!(length > 0, "R2 refuses a range without length");
         let object = self.objects.lock().unwrap().get(key).cloned();
-        let range = object.ok_or(ArchiveError::Missing).and_then(|object| {
+        let range = object.ok_or(StorageError::Missing).and_then(|object| {
             let from = usize::try_from(offset).unwrap();
             let to = (from + usize::try_from(length).unwrap()).min(object.len());
             if from >= object.len() {
-                return Err(ArchiveError::Failed("range not satisfiable".to_owned()));
+                return Err(StorageError::Failed("range not satisfiable".to_owned()));
             }
             // R2 streams 4 KiB chunks.
             let chunks: Vec<_> = object.slice(from..to).chunks(4096).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
@@ -112,7 +112,7 @@ impl Archives for MemoryArchives {
         Box::pin(ready(range))
     }
 
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), ArchiveError>> {
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StorageError>> {
         self.objects.lock().unwrap().remove(key);
         Box::pin(ready(Ok(())))
     }
