@@ -1,0 +1,100 @@
+//! What one row of a history file comes to.
+//!
+//! Must stay true: every element of a file gives exactly one [`Row`], so that a row's number can be a cursor; a row
+//! that gives no play says why in one of the fixed words below, and carries nothing of its content.
+
+use std::{borrow::Cow, fmt};
+
+use crate::domain::{observation::Observation, track::TrackFacts};
+
+/// One element of a history file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every row is a play, and a box each would be an allocation more")]
+pub enum Row {
+    Play(ExportedPlay),
+    /// In order, but no play that could be kept.
+    Skipped(SkipReason),
+    /// Not to be understood.
+    Rejected(RejectReason),
+}
+
+/// A play as the export tells it, and the track as the export names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportedPlay {
+    pub observation: Observation,
+    pub track: TrackFacts,
+}
+
+macro_rules! reasons {
+    ($(#[$doc:meta])* $name:ident { $($(#[$reason_doc:meta])* $reason:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$reason_doc])* $reason,)* }
+
+        impl $name {
+            pub const ALL: [Self; [$($word),*].len()] = [$(Self::$reason),*];
+
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$reason => $word,)* }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Why a row that can be read is not kept.
+    SkipReason {
+        /// Neither a URI nor a title.
+        NoTrack = "no_track",
+        /// Account data's placeholder for something no longer on Spotify: `Unknown Track` by `Unknown Artist`.
+        UnknownTrack = "unknown_track",
+    }
+}
+
+reasons! {
+    /// Why a row cannot be used.
+    RejectReason {
+        /// A number, a text or an array stands where an object should.
+        NotAnObject = "not_an_object",
+        /// Broken JSON, bad UTF-8, or a number beyond all ranges.
+        Unreadable = "unreadable",
+        TimeMissing = "time_missing",
+        TimeUnreadable = "time_unreadable",
+        /// Before 2006, or more than a day in the future.
+        TimeOutOfRange = "time_out_of_range",
+        LengthUnreadable = "length_unreadable",
+        /// Negative, or more than 30 days.
+        LengthOutOfRange = "length_out_of_range",
+    }
+}
+
+/// Names as a row has them, ready to be kept; `title` and `artist` in the sense of [`TrackFacts`].
+#[derive(Debug, Default)]
+pub(super) struct Names<'a> {
+    pub uri: Option<Cow<'a, str>>,
+    pub title: Option<Cow<'a, str>>,
+    pub artist: Option<Cow<'a, str>>,
+    pub album: Option<Cow<'a, str>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_snake_case_word() {
+        let skips = SkipReason::ALL.map(SkipReason::as_str);
+        let rejects = RejectReason::ALL.map(RejectReason::as_str);
+        let words: HashSet<&str> = skips.into_iter().chain(rejects).collect();
+        assert_eq!(words.len(), skips.len() + rejects.len());
+        assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
+    }
+}
