@@ -34,7 +34,7 @@ pub fn days(plan: &ExportPlan) -> Vec<Day> {
     let mut weights: Vec<u64> = dates.iter().map(|date| weight(*date, &mut dice)).collect();
     take_holidays(&mut weights, &mut dice);
     if weights.iter().all(|weight| *weight == 0) {
-        weights.iter_mut().for_each(|weight| *weight = 1);
+        weights.fill(1);
     }
     apportion(&dates, &weights, plan.plays)
 }

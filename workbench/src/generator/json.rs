@@ -29,22 +29,22 @@ impl Layout {
 pub struct Rows<W> {
     out: W,
     layout: Layout,
-    rows: usize,
+    written: usize,
     fields: usize,
 }
 
 impl<W: Write> Rows<W> {
     pub fn new(mut out: W, layout: Layout) -> io::Result<Self> {
         out.write_all(b"[")?;
-        Ok(Self { out, layout, rows: 0, fields: 0 })
+        Ok(Self { out, layout, written: 0, fields: 0 })
     }
 
     /// One object; `fields` writes its fields.
     pub fn row(&mut self, fields: impl FnOnce(&mut Self) -> io::Result<()>) -> io::Result<()> {
-        if self.rows > 0 {
+        if self.written > 0 {
             self.out.write_all(b",")?;
         }
-        self.rows += 1;
+        self.written += 1;
         self.fields = 0;
         self.out.write_all(self.layout.between_rows.as_bytes())?;
         self.out.write_all(b"{")?;

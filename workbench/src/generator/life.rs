@@ -72,9 +72,13 @@ fn length_percent(plan: &ExportPlan, days: &[Day]) -> i64 {
     let shares = plan.shares;
     let spoken = i64::from(shares.podcast + shares.audiobook).min(1_000);
     let one_play_ms = 190_000 + 1_400_000 * spoken / 1_000;
-    let room_ms = days.len() as i64 * 43_200_000;
-    let needed_ms = (plan.plays as i64).saturating_mul(one_play_ms).max(1);
+    let room_ms = whole_number(days.len()).saturating_mul(43_200_000);
+    let needed_ms = whole_number(plan.plays).saturating_mul(one_play_ms).max(1);
     (room_ms.saturating_mul(100) / needed_ms).clamp(10, 100)
+}
+
+fn whole_number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 impl Life<'_> {

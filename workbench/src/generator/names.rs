@@ -51,10 +51,10 @@ fn roman(mut number: u32) -> String {
 
 /// An artist; the first few of a life have the odd names, so that even a small one meets them.
 pub fn artist(dice: &mut Dice, position: usize) -> String {
-    if position % 7 == 3 {
-        if let Some(odd) = ODD_ARTISTS.get(position / 7) {
-            return (*odd).to_owned();
-        }
+    if position % 7 == 3
+        && let Some(odd) = ODD_ARTISTS.get(position / 7)
+    {
+        return (*odd).to_owned();
     }
     let adjective = dice.pick(&ADJECTIVES, "");
     let noun = dice.pick(&NOUNS, "");
@@ -83,7 +83,7 @@ pub fn title(dice: &mut Dice) -> String {
         7 => format!("{deed} {place}"),
         8 => format!("Letter to the {noun}"),
         9 => format!("{noun}, {noun}"),
-        10 => format!("{adjective}"),
+        10 => adjective.to_owned(),
         _ => format!("{deed} a {adjective} {noun}"),
     };
     match dice.below(40) {

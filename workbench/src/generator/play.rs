@@ -24,6 +24,7 @@ pub enum Kind {
 
 /// One play. Instants are Unix milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a row of an export has that many")]
 pub struct TruePlay {
     pub started_at_ms: i64,
     /// When it stopped, to the millisecond. The clock of every question.

@@ -26,7 +26,7 @@ impl Dice {
 
     /// An index below `length`; 0 when `length` is 0.
     pub fn below(&mut self, length: usize) -> usize {
-        if length == 0 { 0 } else { self.0.random_range(0..length as u64) as usize }
+        if length == 0 { 0 } else { usize::try_from(self.0.random_range(0..length as u64)).unwrap_or(0) }
     }
 
     /// True in `per_mille` of a thousand cases.
