@@ -1,2 +1,12 @@
 //! What the demo, the end-to-end tests and the bench share: seeded exports with their own truth, and a runner for the
 //! local Worker. It knows nothing of the Worker's code, so that its truth is independent of it.
+//!
+//! * [`generator`] invents a listener's life and writes it as Spotify's archives;
+//! * [`truth`] answers questions over that life in plain Rust;
+//! * [`runtime`] starts, crashes and stops the local Worker;
+//! * [`client`] talks to it over HTTP.
+
+pub mod client;
+pub mod generator;
+pub mod runtime;
+pub mod truth;
