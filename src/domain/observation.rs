@@ -162,6 +162,9 @@ pub struct Details {
     pub offline: bool,
     pub incognito: bool,
     pub skipped: Option<bool>,
+    /// The source gave a URI and no names. That its track is known by name from elsewhere does not change what this
+    /// observation can be matched by.
+    pub without_names: bool,
     /// The playlist, album or artist it was played from, as a URI ([`Source::Api`] only).
     pub context_uri: Option<String>,
 }
@@ -194,6 +197,7 @@ impl Observation {
         mine.shuffle |= other.shuffle;
         mine.offline |= other.offline;
         mine.incognito |= other.incognito;
+        mine.without_names &= other.without_names;
         self.kind = self.kind.min(repeat.kind);
         self.file = self.file.or(repeat.file);
     }

@@ -36,6 +36,24 @@ impl TrackFacts {
         Some(Self { id, uri: owned(uri), song, title: owned(title), artist: owned(artist), album: owned(album) })
     }
 
+    /// Takes what another mention of the same track says and this one does not.
+    pub fn learn(&mut self, other: &Self) {
+        fn fill<T: Clone>(known: &mut Option<T>, other: &Option<T>) {
+            if known.is_none() {
+                known.clone_from(other);
+            }
+        }
+        fill(&mut self.song, &other.song);
+        fill(&mut self.title, &other.title);
+        fill(&mut self.artist, &other.artist);
+        fill(&mut self.album, &other.album);
+    }
+
+    /// Whether nothing more can be learnt of it from an export.
+    pub const fn is_complete(&self) -> bool {
+        self.title.is_some() && self.artist.is_some() && (self.album.is_some() || self.uri.is_none())
+    }
+
     pub fn artist_id(&self) -> Option<ArtistId> {
         self.artist.as_deref().map(ArtistId::from_name)
     }

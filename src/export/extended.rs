@@ -52,17 +52,19 @@ impl ExtendedRow<'_> {
             Err(reason) => return Row::Rejected(reason),
         };
         let started_at = started_at(&self.offline_timestamp, ended_at);
-        let details = Details {
+        let mut details = Details {
             reason_start: reason(&self.reason_start),
             reason_end: reason(&self.reason_end),
             shuffle: self.shuffle.flag().unwrap_or(false),
             offline: self.offline.flag().unwrap_or(false),
             incognito: self.incognito_mode.flag().unwrap_or(false),
             skipped: self.skipped.flag(),
+            without_names: false,
             context_uri: None,
         };
         let (kind, names) = self.into_names(facts.is_video);
         let Some(track) = ids.facts(names) else { return Row::Skipped(SkipReason::NoTrack) };
+        details.without_names = track.song.is_none();
         let observation = Observation {
             source: Source::Extended,
             ended_at,

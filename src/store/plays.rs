@@ -60,6 +60,8 @@ mod flag {
     pub const SKIPPED_IS_KNOWN: i64 = 16;
     /// The extended row has no length of its own: `ms_played` is the account row's.
     pub const EXTENDED_LENGTH_UNKNOWN: i64 = 32;
+    /// The extended row gave a URI and no names; that its track has names from elsewhere must not change its matching.
+    pub const EXTENDED_WITHOUT_NAMES: i64 = 64;
 }
 
 impl PlayRow {
@@ -124,6 +126,7 @@ impl PlayRow {
             let mut seen = observe(Source::Extended, offset_ms, self.1, self.4.filter(|_| known), self.10);
             seen.started_at = self.6.map(|elapsed_ms| seen.ended_at.minus_ms(elapsed_ms));
             seen.details = details(self.9, self.7.as_ref(), self.8.as_ref());
+            seen.song = seen.song.filter(|_| !seen.details.without_names);
             seen
         });
         let account = self
@@ -158,6 +161,7 @@ fn flags(extended: Option<&Observation>) -> i64 {
         | bit(details.skipped == Some(true), flag::SKIPPED)
         | bit(details.skipped.is_some(), flag::SKIPPED_IS_KNOWN)
         | bit(seen.ms_played.is_none(), flag::EXTENDED_LENGTH_UNKNOWN)
+        | bit(details.without_names, flag::EXTENDED_WITHOUT_NAMES)
 }
 
 fn details(flags: i64, reason_start: Option<&StoredReason>, reason_end: Option<&StoredReason>) -> Details {
@@ -169,6 +173,7 @@ fn details(flags: i64, reason_start: Option<&StoredReason>, reason_end: Option<&
         offline: is_set(flag::OFFLINE),
         incognito: is_set(flag::INCOGNITO),
         skipped: is_set(flag::SKIPPED_IS_KNOWN).then_some(is_set(flag::SKIPPED)),
+        without_names: is_set(flag::EXTENDED_WITHOUT_NAMES),
         context_uri: None,
     }
 }
@@ -320,6 +325,7 @@ mod tests {
                 offline: false,
                 incognito: true,
                 skipped: Some(false),
+                without_names: false,
                 context_uri: None,
             },
             file: Some(ImportFileId(3)),

@@ -29,6 +29,8 @@ pub enum Failure {
     BeforeWriting,
     /// The batch was written, and the answer was lost.
     AfterWriting,
+    /// Another writer came in between: this SQL ran first, and the batch after it.
+    Intruder(&'static str),
 }
 
 /// The migrations, as they are applied to D1.
@@ -64,6 +66,11 @@ impl Sqlite {
         *self.fail_after.lock().unwrap() = Some((batches, failure));
     }
 
+    /// Lets everything through again.
+    pub fn heal(&self) {
+        *self.fail_after.lock().unwrap() = None;
+    }
+
     /// Direct access, for looking at what is stored and for setting a scene.
     pub fn with<T>(&self, use_it: impl FnOnce(&Connection) -> T) -> T {
         use_it(&self.connection.lock().unwrap_or_else(PoisonError::into_inner))
@@ -93,6 +100,9 @@ impl Sqlite {
         }
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.with(|connection| {
+            if let Some(Failure::Intruder(sql)) = failure {
+                connection.execute_batch(sql).unwrap();
+            }
             let transaction = connection.unchecked_transaction().unwrap();
             let mut results = Vec::new();
             for statement in statements {

@@ -14,7 +14,13 @@ use super::{
     platform::{AtOnce, MemoryArchives, MemoryQueue, SetClock},
     sqlite::Sqlite,
 };
-use crate::{app::App, config::Config, domain::instant::Millis, http::entrance};
+use crate::{
+    app::App,
+    config::Config,
+    domain::instant::Millis,
+    http::entrance,
+    jobs::{self, Verdict},
+};
 
 /// 2026-11-23T12:00:00Z.
 pub const NOW: Millis = Millis(1_795_435_200_000);
@@ -86,6 +92,55 @@ impl TestApp {
 
     pub fn get(&self, path: &str) -> Answer {
         self.admin("GET", path, Body::empty())
+    }
+
+    /// Uploads an archive, and tells the id of its import.
+    pub fn upload(&self, user_id: i64, archive: Vec<u8>) -> i64 {
+        let request = Request::builder()
+            .method("POST")
+            .uri(format!("http://listenlog.example/admin/users/{user_id}/import?filename=my_spotify_data.zip"))
+            .header(header::AUTHORIZATION, format!("Bearer {ADMIN_TOKEN}"))
+            .header(header::CONTENT_TYPE, "application/zip")
+            .header(header::CONTENT_LENGTH, archive.len());
+        let answer = self.send(request.body(Body::from(archive)).unwrap());
+        assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.bytes));
+        answer.json()["id"].as_i64().unwrap()
+    }
+
+    /// Handles messages until none is left; what asks to be retried is retried at once. Tells how many were handled.
+    pub fn drain(&self) -> usize {
+        let mut handled = 0;
+        while let Some(message) = self.queue.take() {
+            let body = serde_json::to_string(&message).unwrap();
+            handled += 1;
+            assert!(handled < 1_000, "the queue never runs dry");
+            if let Verdict::Retry { .. } = block_on(jobs::handle(&self.app, &body)) {
+                block_on(self.app.queue.send(&message)).unwrap();
+            }
+        }
+        handled
+    }
+
+    /// The minute's tick.
+    pub fn sweep(&self) {
+        block_on(jobs::schedule::tick(&self.app, jobs::schedule::SWEEP, self.app.now()));
+    }
+
+    pub fn import_job(&self, id: i64) -> Value {
+        self.get(&format!("/admin/import-jobs/{id}")).json()
+    }
+
+    /// Every value of every row that a query gives, for comparing what is stored.
+    pub fn rows(&self, sql: &str) -> Vec<String> {
+        self.db.with(|connection| {
+            let mut statement = connection.prepare(sql).unwrap();
+            let columns = statement.column_count();
+            let rows = statement.query_map([], |row| {
+                let values = (0..columns).map(|index| format!("{:?}", row.get_ref(index).unwrap()));
+                Ok(values.collect::<Vec<_>>().join("|"))
+            });
+            rows.unwrap().map(Result::unwrap).collect()
+        })
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Answer {

@@ -8,6 +8,8 @@
 
 mod reading;
 mod slices;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

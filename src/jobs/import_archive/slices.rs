@@ -3,7 +3,7 @@
 //! Must stay true: one batch a slice, so that its plays, its counters and the cursor are true together.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
     ops::AddAssign,
 };
 
@@ -37,7 +37,7 @@ pub struct Slices<'a> {
     app: &'a App,
     job: &'a ImportJob,
     lease: Lease,
-    /// Tracks that this run knows to be stored.
+    /// Tracks that this run knows to be stored with all that an export can say of them.
     stored_tracks: HashSet<TrackId>,
     rows_in_run: u64,
     rows_untold: u64,
@@ -229,7 +229,7 @@ impl<'a> Slices<'a> {
         if self.stored_tracks.len() > MAX_STORED_TRACKS {
             self.stored_tracks.clear();
         }
-        self.stored_tracks.extend(new_tracks.iter().map(|track| track.id));
+        self.stored_tracks.extend(new_tracks.iter().filter(|track| track.is_complete()).map(|track| track.id));
         self.rows_in_run += slice.rows;
         self.rows_untold += slice.rows;
         Ok(())
@@ -255,7 +255,10 @@ impl Slice {
                 progress.earliest_played_at = Some(progress.earliest_played_at.map_or(at, |known| known.min(at)));
                 progress.latest_played_at = Some(progress.latest_played_at.map_or(at, |known| known.max(at)));
                 self.observations.push(observation);
-                self.tracks.entry(track.id).or_insert(track);
+                match self.tracks.entry(track.id) {
+                    Entry::Occupied(mut known) => known.get_mut().learn(&track),
+                    Entry::Vacant(slot) => drop(slot.insert(track)),
+                }
             }
             Row::Skipped(reason) => {
                 self.progress.skipped += 1;
