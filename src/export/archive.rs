@@ -345,6 +345,18 @@ mod tests {
     }
 
     #[test]
+    fn a_zip64_directory_beyond_any_file_is_damage() {
+        let mut bytes = b"PK\x06\x06".to_vec();
+        bytes.extend([0; 44]);
+        bytes.extend(i64::MIN.to_le_bytes());
+        bytes.extend(b"PK\x06\x07");
+        bytes.extend([0; 16]);
+        bytes.extend(b"PK\x05\x06");
+        bytes.extend([0; 18]);
+        assert_eq!(directory(&bytes), Err(ArchiveError::Damaged));
+    }
+
+    #[test]
     fn names_of_old_archives_are_decoded() {
         let mut bytes = archive(&[("a?.json", b"[]")], STORED);
         for byte in &mut bytes {

@@ -20,6 +20,9 @@ use super::{
 /// So much of a file is looked at for a row before it is taken for something else.
 const UNDECIDED_MAX_BYTES: u64 = 64 * 1024;
 const UNDECIDED_MAX_ELEMENTS: usize = 64;
+/// A file of an export has 20,000 rows at most. A chunk of a few kilobytes can inflate to a million elements of no
+/// use, and each is a row in memory.
+const MAX_USELESS_ROWS: u32 = 50_000;
 
 /// The JSON text of a file and what is known of it so far.
 pub(super) struct Content {
@@ -28,6 +31,7 @@ pub(super) struct Content {
     /// The elements before the one that tells the format.
     undecided: Vec<RejectReason>,
     rows_read: u64,
+    useless_rows: u32,
     resume_at_row: u64,
     bytes: u64,
     hint: FileHint,
@@ -43,6 +47,7 @@ impl Content {
             format: None,
             undecided: Vec::new(),
             rows_read: 0,
+            useless_rows: 0,
             resume_at_row,
             bytes: 0,
             hint,
@@ -120,7 +125,7 @@ impl Content {
                         self.elements.put_back();
                         self.format = Some(format);
                         for reason in std::mem::take(&mut self.undecided) {
-                            self.give(Row::Rejected(reason), rows);
+                            self.give(Row::Rejected(reason), rows)?;
                         }
                         return Ok(());
                     }
@@ -154,8 +159,7 @@ impl Content {
                 Element::Foreign => Row::Rejected(RejectReason::NotAnObject),
                 Element::Unreadable => Row::Rejected(RejectReason::Unreadable),
             };
-            self.rows_read = self.rows_read.saturating_add(1);
-            rows.push(row);
+            self.give(row, rows)?;
         }
         Ok(())
     }
@@ -167,16 +171,23 @@ impl Content {
                 Element::Foreign => Row::Rejected(RejectReason::NotAnObject),
                 Element::Unreadable => Row::Rejected(RejectReason::Unreadable),
             };
-            self.give(row, rows);
+            self.give(row, rows)?;
         }
         Ok(())
     }
 
-    fn give(&mut self, row: Row, rows: &mut Vec<Row>) {
+    fn give(&mut self, row: Row, rows: &mut Vec<Row>) -> Result<(), FileError> {
+        if !matches!(row, Row::Play(_)) {
+            self.useless_rows = self.useless_rows.saturating_add(1);
+            if self.useless_rows > MAX_USELESS_ROWS {
+                return Err(FileError::TooManyUselessRows);
+            }
+        }
         if self.rows_read >= self.resume_at_row {
             rows.push(row);
         }
         self.rows_read = self.rows_read.saturating_add(1);
+        Ok(())
     }
 }
 
@@ -284,5 +295,12 @@ mod tests {
         let giant = R1.replace("Let Down", &"x".repeat(1_100_000));
         let (rows, end) = read_in_chunks(array(&[R1, &giant, R1]).as_bytes(), AUDIO, 50_000, 0);
         assert_eq!((rows.len(), end), (1, Err(FileError::ElementTooLarge)));
+    }
+
+    #[test]
+    fn a_file_of_endless_useless_rows_does_not_fill_the_memory() {
+        let json = format!("[{R1}{}]", ",0".repeat(200_000));
+        let (rows, end) = read(json.as_bytes(), AUDIO);
+        assert_eq!((rows.len(), end), (50_001, Err(FileError::TooManyUselessRows)));
     }
 }

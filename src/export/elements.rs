@@ -14,6 +14,8 @@ use super::file_error::FileError;
 
 /// A row has well under 2 KB.
 const ELEMENT_MAX_BYTES: usize = 1024 * 1024;
+/// Between a brace and the key behind it; a limit, since the buffer grows while the key is waited for.
+const LOOK_AHEAD_BYTES: usize = 4_096;
 /// After so many places where the text is no JSON, it is not worth going on.
 const MAX_BREAKS: u32 = 100;
 
@@ -188,12 +190,13 @@ impl Cursor {
                 b'\n' => search.at_line_start = true,
                 b' ' | b'\r' | b'\t' => {}
                 b'{' if search.at_line_start || matches!(search.previous, b',' | b'[' | b'}') => {
-                    match rest.iter().find(|byte| !byte.is_ascii_whitespace()) {
+                    let near = rest.get(..LOOK_AHEAD_BYTES).unwrap_or(rest);
+                    match near.iter().find(|byte| !byte.is_ascii_whitespace()) {
                         Some(b'"' | b'}') => {
                             self.search = None;
                             return true;
                         }
-                        None if !self.has_ended => break,
+                        None if near.len() < LOOK_AHEAD_BYTES && !self.has_ended => break,
                         _ => search = Search { previous: *byte, at_line_start: false },
                     }
                 }
@@ -391,6 +394,20 @@ mod tests {
             let (found, _, error) = read_in_chunks(just_short_enough.as_bytes(), chunk_bytes);
             assert_eq!((found.len(), error), (1, None));
         }
+    }
+
+    #[test]
+    fn looking_for_the_next_object_holds_no_more_than_it_must() {
+        let mut reader = ElementReader::default();
+        reader.feed(b"[{broken},{");
+        while reader.next::<Object>().unwrap().is_some() {}
+        for _ in 0..1_000 {
+            reader.feed(&[b' '; 4_096]);
+            assert_eq!(reader.next::<Object>(), Ok(None));
+        }
+        assert!(reader.unfinished().len() <= 2 * LOOK_AHEAD_BYTES);
+        reader.feed(b",{\"a\":1}");
+        assert!(reader.next::<Object>().unwrap().is_some());
     }
 
     #[test]

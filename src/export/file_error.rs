@@ -23,4 +23,6 @@ pub enum FileError {
     ElementTooLarge,
     #[error("The file is broken JSON in too many places; it was not read further.")]
     NotJson,
+    #[error("Too many rows of the file cannot be used; it was not read further.")]
+    TooManyUselessRows,
 }

@@ -62,7 +62,8 @@ impl HistoryFile {
         Self { unpack: None, content, max_bytes: limits.max_entry_bytes, failure: None }
     }
 
-    /// Takes the next bytes of the file and appends the rows they complete.
+    /// Takes the next bytes of the file and appends the rows they complete. All of a chunk's rows are in memory at
+    /// once, and deflate can make a thousand bytes of one: feed some kilobytes at a time and take the rows out.
     ///
     /// After an error the rows appended so far are good, and the file is over: every further call says the same.
     /// Bytes beyond the entry's end, and all bytes once the file is no history, are ignored.

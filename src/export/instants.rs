@@ -64,9 +64,15 @@ fn two_digits(tens: u8, ones: u8) -> Option<i8> {
     i8::try_from(digit(tens)?.checked_mul(10)?.checked_add(digit(ones)?)?).ok()
 }
 
+/// No way of writing an instant is longer.
+const LONGEST_FORM_BYTES: usize = 64;
+
 /// What tools and older exports wrote: fractions, offsets, a blank instead of the `T`, RFC 2822, numbers as text.
 fn other_form(text: &str) -> Option<Millis> {
     let text = text.trim();
+    if text.len() > LONGEST_FORM_BYTES {
+        return None;
+    }
     if let Ok(number) = text.parse::<i64>() {
         // Fewer digits are a year or a date, not a number of seconds.
         return (text.len() >= 9).then(|| Millis(epoch_ms(number)));

@@ -9,7 +9,7 @@
 //!
 //! The way of the bytes: [`DirectoryReader`] finds the entries of an archive, [`FileHint`] guesses from a name what a
 //! file is, [`HistoryFile`] unpacks one entry ([`unpack`]), cuts the JSON into elements ([`elements`]), tells the
-//! format by its content ([`content`], [`format`]) and makes rows of the elements ([`extended`], [`account`]).
+//! format by its content ([`content`], [`mod@format`]) and makes rows of the elements ([`extended`], [`account`]).
 
 mod account;
 mod archive;

@@ -17,10 +17,13 @@ use crate::domain::{
 
 /// A file has some 15,000 rows and fewer tracks.
 const MAX_TRACKS: usize = 8_192;
+/// A hundred bytes for each of them and to spare.
+const MAX_KEY_BYTES: usize = 2 * 1024 * 1024;
 
 #[derive(Default)]
 pub(super) struct TrackIds {
     known: HashMap<Box<str>, Ids, BuildHasherDefault<DefaultHasher>>,
+    known_key_bytes: usize,
     /// Kept only for its memory.
     key: String,
 }
@@ -52,9 +55,11 @@ impl TrackIds {
             });
         }
         let facts = TrackFacts::new(uri.as_deref(), title.as_deref(), artist.as_deref(), album.as_deref())?;
-        if self.known.len() >= MAX_TRACKS {
+        if self.known.len() >= MAX_TRACKS || self.known_key_bytes >= MAX_KEY_BYTES {
             self.known.clear();
+            self.known_key_bytes = 0;
         }
+        self.known_key_bytes = self.known_key_bytes.saturating_add(self.key.len());
         self.known.insert(self.key.as_str().into(), Ids { track: facts.id, song: facts.song });
         Some(facts)
     }
@@ -93,5 +98,10 @@ mod tests {
             ids.facts(names(Some(&format!("spotify:track:{number}")), None, None));
         }
         assert!(ids.known.len() <= MAX_TRACKS);
+        for number in 0..3_000 {
+            ids.facts(names(Some(&format!("{number:02000}")), None, None));
+        }
+        let key_bytes: usize = ids.known.keys().map(|key| key.len()).sum();
+        assert!(key_bytes <= MAX_KEY_BYTES + 2_002);
     }
 }
