@@ -196,6 +196,10 @@ impl<'a> Slices<'a> {
             if let Some(identity) = identities.get(&observation.track) {
                 observation.isrc.clone_from(&identity.isrc);
                 observation.duration_ms = identity.duration_ms;
+                // As stored observations of this track will be read back, whatever names this row gave.
+                if observation.song.is_some() && identity.song.is_some() {
+                    observation.song = identity.song;
+                }
             }
         }
         Ok((Identities::new(identities), observations.into()))
