@@ -292,3 +292,6 @@ fn message(job: &ImportJob, progress: Option<&Progress>) -> String {
     };
     sentence.trim_end().to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,26 +102,4 @@ fn is_loopback_host(host_and_port: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn loopback_is_told_by_the_whole_host() {
-        for host in ["127.0.0.1", "127.0.0.1:8787", "localhost:8787", "LOCALHOST", "[::1]:8787", "127.1.2.3"] {
-            assert!(is_loopback_host(host), "{host}");
-        }
-        for host in ["127.0.0.1.example.org", "localhost.example.org", "example.org", "10.0.0.1", "", "[::2]"] {
-            assert!(!is_loopback_host(host), "{host}");
-        }
-    }
-
-    #[test]
-    fn a_forwarded_host_beside_a_loopback_url_is_not_loopback() {
-        let mut headers = HeaderMap::new();
-        let uri = Uri::from_static("http://127.0.0.1:8787/admin");
-        assert!(is_loopback(&headers, &uri));
-        headers.insert(header::HOST, "listenlog.example".parse().unwrap());
-        assert!(!is_loopback(&headers, &uri));
-        assert!(!is_loopback(&HeaderMap::new(), &Uri::from_static("/admin")));
-    }
-}
+mod tests;

@@ -2,20 +2,66 @@
 
 use axum::{
     Json,
-    http::{HeaderMap, HeaderValue, header},
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{Html, IntoResponse, Response},
 };
 use serde::Serialize;
+
+use super::query::Query;
+use crate::{
+    app::{App, StorageError},
+    error::AppError,
+    store::contract,
+};
 
 #[derive(Serialize)]
 pub struct Health {
     status: &'static str,
     version: &'static str,
+    /// Only for `?deep=1`: each part and what is wrong with it, if anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checks: Option<Checks>,
 }
 
-/// GET /healthz: without touching the database.
-pub async fn healthz() -> Json<Health> {
-    Json(Health { status: "healthy", version: env!("CARGO_PKG_VERSION") })
+#[derive(Serialize)]
+struct Checks {
+    settings: String,
+    database: String,
+    archives: String,
+}
+
+const OK: &str = "ok";
+
+/// GET /healthz: without touching the database. With `?deep=1` every part is asked, and 503 says which one is ill.
+pub async fn healthz(State(app): State<App>, uri: Uri) -> Result<(StatusCode, Json<Health>), AppError> {
+    let query = Query::parse(&uri, &["deep"])?;
+    let version = env!("CARGO_PKG_VERSION");
+    if query.one_of("deep", &["0", "1"])? != Some("1") {
+        return Ok((StatusCode::OK, Json(Health { status: "healthy", version, checks: None })));
+    }
+    let settings = app.config.admin.as_ref().map_or_else(ToString::to_string, |_| OK.to_owned());
+    let database = match contract::check(&*app.db).await {
+        Ok(()) => OK.to_owned(),
+        Err(error) => unwell("The database does not answer as it should.", &error),
+    };
+    let archives = match app.archives.read("healthz", 0, 1).await {
+        Ok(_) | Err(StorageError::Missing) => OK.to_owned(),
+        Err(error) => unwell("The archive storage does not answer as it should.", &error),
+    };
+    let is_well = [&settings, &database, &archives].into_iter().all(|check| check == OK);
+    let checks = Some(Checks { settings, database, archives });
+    Ok(if is_well {
+        (StatusCode::OK, Json(Health { status: "healthy", version, checks }))
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "unhealthy", version, checks }))
+    })
+}
+
+/// The sentence for the public; the cause goes to the log.
+fn unwell(sentence: &str, cause: &dyn std::fmt::Display) -> String {
+    tracing::error!(%cause, "{sentence}");
+    sentence.to_owned()
 }
 
 #[derive(Serialize)]
@@ -42,4 +88,35 @@ pub async fn front_page(headers: HeaderMap) -> Response {
                   frame-ancestors 'none'";
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{TestApp, sqlite::Failure};
+
+    #[test]
+    fn health_is_public_and_a_deep_look_names_what_is_ill() {
+        let app = TestApp::new();
+        assert_eq!(app.get("/healthz").json()["status"], "healthy");
+        assert_eq!(app.app.db.usage().calls, 0);
+        assert_eq!(app.get("/healthz?deep=1").json()["checks"]["database"], "ok");
+        app.db.fail_after(0, Failure::BeforeWriting);
+        let ill = app.get("/healthz?deep=1");
+        assert_eq!(ill.status, 503);
+        assert_ne!(ill.json()["checks"]["database"], "ok");
+        assert_eq!(ill.json()["checks"]["archives"], "ok");
+        let unset = TestApp::with_vars(&[]).get("/healthz?deep=1");
+        assert_eq!(unset.status, 503);
+        assert!(unset.json()["checks"]["settings"].as_str().unwrap().starts_with("ADMIN_AUTH_MODE"));
+    }
+
+    #[test]
+    fn the_front_page_is_html_for_browsers_and_json_for_others() {
+        let app = TestApp::new();
+        assert_eq!(app.get("/").json()["message"], "Listenlog");
+        let request = axum::http::Request::builder().uri("/").header("accept", "text/html,*/*");
+        let page = app.send(request.body(axum::body::Body::empty()).unwrap());
+        assert!(page.headers["content-security-policy"].to_str().unwrap().contains("default-src 'none'"));
+        assert!(String::from_utf8(page.bytes).unwrap().contains("Listenlog"));
+    }
 }

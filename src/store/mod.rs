@@ -14,6 +14,7 @@ use serde_json::Value;
 
 #[cfg(target_arch = "wasm32")]
 pub mod d1;
+pub mod contract;
 pub mod import_jobs;
 pub mod logs;
 pub mod plays;
