@@ -1,4 +1,5 @@
 //! The runner against a Worker of ten lines: start, cron, database, crash, restart, and nothing left behind.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{fs, path::PathBuf, process::Command, thread, time::Duration};
 

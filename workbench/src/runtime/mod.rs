@@ -200,7 +200,7 @@ impl Runtime {
         }
     }
 
-    /// `wrangler` of the repository's node_modules under the Node of the same place.
+    /// `wrangler` of the repository's `node_modules` under the Node of the same place.
     fn wrangler(&self) -> Result<Command, RuntimeError> {
         let modules = &self.options.node_modules;
         let (node, wrangler) = (modules.join(".bin/node"), modules.join("wrangler/bin/wrangler.js"));

@@ -4,8 +4,8 @@
 //! shell in another group holds the far end of a pipe: when the near end closes (the value is dropped, or the program
 //! that holds it ends in whatever way, Ctrl-C and SIGKILL included) the shell kills the whole group.
 //!
-//! Must stay true: a leader that lives is reaped only after its group was killed, so that the number of the group cannot have passed
-//! to somebody else's processes.
+//! Must stay true: a leader that lives is reaped only after its group was killed, so that the number of the group cannot
+//! have passed to somebody else's processes.
 
 use std::{
     io,
