@@ -206,7 +206,7 @@ pub const ODD_ARTISTS: [&str; 16] = [
     "O'Dunnigan, the Younger",
     "100% Wool",
     "under_score",
-    "Tab\tStop",
+    "Semi;colon, Ltd",
     "🎈 Balloon Post",
     "القطار البطيء",
 ];
