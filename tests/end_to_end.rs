@@ -1,1 +1,14 @@
+//! The Worker as a stranger sees it: over HTTP, on the real local runtime with its own D1, R2, queues and cron.
+//!
+//! `make test` builds the Worker and runs these; they need nothing but what `make build` installs.
 
+#[path = "end_to_end/answers.rs"]
+mod answers;
+#[path = "end_to_end/door.rs"]
+mod door;
+#[path = "end_to_end/imports.rs"]
+mod imports;
+#[path = "end_to_end/logs.rs"]
+mod logs;
+#[path = "end_to_end/worker.rs"]
+mod worker;

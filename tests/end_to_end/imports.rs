@@ -1,0 +1,159 @@
+//! Archives in: upload, queue, progress, crash, and what it costs.
+
+use listenlog_workbench::generator::{
+    AccountLayout, ExportPlan, FieldSet, PERSONAL_VALUES, last_twelve_months, seen_by_extended, write_account,
+    write_extended,
+};
+
+use crate::worker::{Worker, wait_for};
+
+/// A checksum of a user's plays that does not depend on the files that brought them.
+fn fingerprint(worker: &Worker, user: i64) -> (i64, i64) {
+    let sum = "sum((ended_at % 1000003) * (track_id % 1009 + 1) + coalesce(ms_played, 7) * (ordinal + 1) + kind \
+        + coalesce(extended_elapsed_ms, 3) + flags + coalesce(account_offset_ms, 11) % 1000003)";
+    (
+        worker.number(&format!("SELECT count(*) FROM plays WHERE user_id = {user}")),
+        worker.number(&format!("SELECT coalesce({sum}, 0) FROM plays WHERE user_id = {user}")),
+    )
+}
+
+#[test]
+fn an_export_goes_in_through_the_queue_and_is_all_there() {
+    let worker = Worker::start();
+    let user = worker.user("Europe/Berlin");
+    let plan = ExportPlan { plays: 25_000, ..ExportPlan::demo() };
+    let plays = plan.live();
+    let archive = write_extended(&plays, FieldSet::R4).unwrap();
+    let job = worker.import(user, &archive);
+    assert_eq!(job["status"], "success", "{job}");
+    let seen = seen_by_extended(&plays, FieldSet::R4).len();
+    assert_eq!(job["progress"]["inserted"], seen);
+    assert_eq!(fingerprint(&worker, user).0, i64::try_from(seen).unwrap());
+
+    // What the contract allows: 1.25 rows for each play, everything included.
+    let written = job["rows_written"].as_u64().unwrap();
+    assert!(written * 100 <= seen as u64 * 125, "{written} rows written for {seen} plays");
+
+    let again = worker.import(user, &archive);
+    assert_eq!(again["progress"]["inserted"], 0);
+    assert_eq!(again["progress"]["duplicate"], seen);
+    assert!(again["message"].as_str().unwrap().contains("Nothing new"), "{again}");
+
+    // The archive is gone, from storage and from the job.
+    assert_eq!(worker.number("SELECT count(*) FROM import_jobs WHERE archive_key IS NOT NULL"), 0);
+    let blobs = walk(&worker.state.join("v3").join("r2"));
+    assert!(blobs.iter().all(|(path, _)| !path.contains("blobs")), "{blobs:?}");
+}
+
+#[test]
+fn extended_and_account_data_end_in_the_same_plays_in_either_order_and_form() {
+    let worker = Worker::start();
+    let plays = ExportPlan::small(21).live();
+    let extended = write_extended(&plays, FieldSet::R4).unwrap();
+    let account = write_account(&plays, AccountLayout::New, last_twelve_months(&plays)).unwrap();
+    let (first, second) = (worker.user("UTC"), worker.user("UTC"));
+    for archive in [&extended, &account] {
+        assert_eq!(worker.import(first, archive)["status"], "success");
+    }
+    let form = format!("/admin/users/{second}/import");
+    for archive in [&account, &extended] {
+        let answer = worker.admin().multipart(&form, "file", "my data.zip", archive).unwrap();
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        let job = worker.finished(answer.json()["id"].as_i64().unwrap());
+        assert_eq!(job["status"], "success", "{job}");
+        assert_eq!(job["filename"], "my data.zip");
+    }
+    assert_eq!(fingerprint(&worker, first), fingerprint(&worker, second));
+}
+
+#[test]
+fn a_worker_killed_in_mid_import_goes_on_where_it_was() {
+    let mut worker = Worker::start();
+    let user = worker.user("UTC");
+    let archive = write_extended(&ExportPlan::bench(120_000).live(), FieldSet::R4).unwrap();
+    let id = worker.upload(user, &archive);
+    let seen_at_kill = wait_for(|| {
+        let job = worker.import_job(id);
+        assert_eq!(job["completed_at"], serde_json::Value::Null, "the import was over before it could be killed");
+        job["progress"]["rows_read"].as_u64().filter(|rows| *rows > 0)
+    });
+    worker.runtime.kill();
+    worker.runtime.restart().unwrap();
+    let job = worker.import_job(id);
+    assert_eq!(job["status"], "running");
+    let settled = job["progress"]["rows_read"].as_u64().unwrap();
+    assert!(settled >= seen_at_kill && settled < 120_000, "{settled}");
+
+    // The dead worker's lease has to run out first; the tick's own time says that it has.
+    let in_five_minutes = wait_for(|| std::time::SystemTime::UNIX_EPOCH.elapsed().ok()).as_millis() + 300_000;
+    assert_eq!(worker.runtime.cron("* * * * *", i64::try_from(in_five_minutes).unwrap()).unwrap().status, 200);
+    let job = worker.finished(id);
+    assert_eq!(job["status"], "success", "{job}");
+    assert_eq!(job["progress"]["rows_read"], 120_000);
+
+    let undisturbed = worker.user("UTC");
+    assert_eq!(worker.import(undisturbed, &archive)["status"], "success");
+    assert_eq!(fingerprint(&worker, user), fingerprint(&worker, undisturbed));
+}
+
+#[test]
+fn personal_values_are_in_no_file_that_is_kept() {
+    let worker = Worker::start();
+    let user = worker.user("UTC");
+    let plays = ExportPlan::small(22).live();
+    for fields in FieldSet::ALL {
+        assert_eq!(worker.import(user, &write_extended(&plays, fields).unwrap())["status"], "success");
+    }
+    let account = write_account(&plays, AccountLayout::New, last_twelve_months(&plays)).unwrap();
+    assert_eq!(worker.import(user, &account)["status"], "success");
+    let files = walk(&worker.state);
+    assert!(files.iter().any(|(path, bytes)| path.ends_with(".sqlite") && !bytes.is_empty()));
+    assert!(files.iter().any(|(path, bytes)| path.ends_with("worker.log") && !bytes.is_empty()));
+    for (path, bytes) in files {
+        for personal in PERSONAL_VALUES {
+            let found = bytes.windows(personal.len()).any(|window| window == personal.as_bytes());
+            assert!(!found, "{personal} in {path}");
+        }
+    }
+}
+
+#[test]
+fn bad_uploads_are_refused_over_the_wire_too() {
+    let worker = Worker::with_vars(&[
+        ("ADMIN_AUTH_MODE", "token"),
+        ("ADMIN_TOKEN", crate::worker::ADMIN_TOKEN),
+        ("IMPORT_MAX_ZIP_SIZE_MB", "1"),
+    ]);
+    let user = worker.user("UTC");
+    let path = format!("/admin/users/{user}/import");
+    let send = |content_type: &str, body: &[u8]| worker.admin().post_bytes(&path, content_type, body).unwrap();
+    assert_eq!(send("application/zip", b"no zip at all").status, 422);
+    assert_eq!(send("application/zip", b"").status, 422);
+    assert_eq!(send("text/plain", b"PK\x03\x04").status, 422);
+    assert_eq!(send("application/zip", b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0").status, 422);
+    let archive = write_extended(&ExportPlan::small(23).live(), FieldSet::R4).unwrap();
+    assert_eq!(send("application/zip", &archive[..archive.len() / 2]).status, 422);
+    let mut large = archive;
+    large.resize(1_200_000, 0);
+    let refused = send("application/zip", &large);
+    assert_eq!(refused.status, 413);
+    assert!(refused.json()["detail"].as_str().unwrap().contains("1 MB"), "{}", refused.text());
+    let nobody = worker.admin().post_bytes("/admin/users/99/import", "application/zip", b"PK\x03\x04").unwrap();
+    assert_eq!(nobody.status, 404);
+    assert_eq!(worker.number("SELECT count(*) FROM import_jobs"), 0);
+    assert!(walk(&worker.state.join("v3").join("r2")).iter().all(|(path, _)| !path.contains("blobs")));
+}
+
+/// All files below a folder.
+fn walk(folder: &std::path::Path) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    let Ok(entries) = std::fs::read_dir(folder) else { return files };
+    for entry in entries.flatten() {
+        if entry.path().is_dir() {
+            files.extend(walk(&entry.path()));
+        } else if let Ok(bytes) = std::fs::read(entry.path()) {
+            files.push((entry.path().to_string_lossy().into_owned(), bytes));
+        }
+    }
+    files
+}

@@ -1,0 +1,111 @@
+//! A Worker of one's own for a test, and what most tests do with it.
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use listenlog_workbench::{
+    client::{Client, Response},
+    runtime::{Runtime, RuntimeOptions},
+};
+use serde_json::{Value, json};
+
+pub const ADMIN_TOKEN: &str = "end-to-end-token-of-the-admin";
+
+/// How long anything may take before a test gives up: far more than it takes.
+pub const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A Worker over an empty state.
+pub struct Worker {
+    pub runtime: Runtime,
+    pub state: PathBuf,
+}
+
+impl Worker {
+    /// In token mode, with [`ADMIN_TOKEN`].
+    pub fn start() -> Self {
+        Self::with_vars(&[("ADMIN_AUTH_MODE", "token"), ("ADMIN_TOKEN", ADMIN_TOKEN)])
+    }
+
+    pub fn with_vars(vars: &[(&str, &str)]) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("end-to-end-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let state = std::env::temp_dir().join("listenlog").join(name);
+        let mut options = RuntimeOptions::new(&state);
+        for (name, value) in vars {
+            options = options.var(name, value);
+        }
+        let runtime = Runtime::start(options).unwrap_or_else(|error| panic!("{error}"));
+        Self { runtime, state }
+    }
+
+    /// With the admin's token.
+    pub fn admin(&self) -> Client {
+        self.runtime.client().with_bearer(ADMIN_TOKEN)
+    }
+
+    /// A new user's id.
+    pub fn user(&self, timezone: &str) -> i64 {
+        let body = json!({"display_name": "Ada", "timezone": timezone});
+        let answer = self.admin().post_json("/admin/users", &body).unwrap();
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.json()["id"].as_i64().unwrap()
+    }
+
+    pub fn upload(&self, user: i64, archive: &[u8]) -> i64 {
+        let path = format!("/admin/users/{user}/import?filename=my_spotify_data.zip");
+        let answer = self.admin().post_bytes(&path, "application/zip", archive).unwrap();
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.json()["id"].as_i64().unwrap()
+    }
+
+    pub fn import_job(&self, id: i64) -> Value {
+        self.admin().get(&format!("/admin/import-jobs/{id}")).unwrap().json()
+    }
+
+    /// Waits until the import is over.
+    pub fn finished(&self, id: i64) -> Value {
+        wait_for(|| {
+            let job = self.import_job(id);
+            let is_over = !matches!(job["status"].as_str(), Some("pending" | "running"));
+            is_over.then_some(job)
+        })
+    }
+
+    pub fn import(&self, user: i64, archive: &[u8]) -> Value {
+        let id = self.upload(user, archive);
+        self.finished(id)
+    }
+
+    pub fn tool(&self, name: &str, arguments: &Value) -> Response {
+        self.admin().post_json(&format!("/tools/{name}"), arguments).unwrap()
+    }
+
+    /// One value out of the Worker's own database file.
+    pub fn number(&self, sql: &str) -> i64 {
+        self.runtime.database().unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.runtime.kill();
+        if !thread::panicking() {
+            drop(std::fs::remove_dir_all(&self.state));
+        }
+    }
+}
+
+pub fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "nothing came of it");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
