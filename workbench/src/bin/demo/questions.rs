@@ -59,11 +59,11 @@ pub fn ask_all(client: &Client, user: i64, known: &[TruePlay]) -> Result<bool, S
     asking.taste()?;
     let Checks { agreed, differing } = asking.checks;
     if differing.is_empty() {
-        println!("All {agreed} numbers compared agree with what the generator knows of this life.");
+        say!("All {agreed} numbers compared agree with what the generator knows of this life.");
     } else {
-        println!("{agreed} numbers agree with the generator; {} do not:", differing.len());
+        say!("{agreed} numbers agree with the generator; {} do not:", differing.len());
         for line in &differing {
-            println!("  {line}");
+            say!("  {line}");
         }
     }
     Ok(differing.is_empty())
@@ -76,7 +76,7 @@ impl Asking<'_> {
         if let (Some(limit), Some(fields)) = (limit, arguments.as_object_mut()) {
             fields.insert("limit".to_owned(), limit.into());
         }
-        println!("{question}");
+        say!("{question}");
         let answer = self.client.post_json(&format!("/tools/{tool}"), &arguments).map_err(|error| error.to_string())?;
         if answer.is_success() { Ok(answer.json()) } else { Err(complaint(&format!("{tool} gave no answer"), &answer)) }
     }
@@ -100,9 +100,9 @@ impl Asking<'_> {
         let answer =
             self.ask("Which artists have I played most, of all time?", "history_top_artists", days, Some(5))?;
         for item in items(&answer) {
-            println!("  {}. {} ({})", at(item, "/rank"), name(at(item, "/artist_name")), credit(item));
+            say!("  {}. {} ({})", at(item, "/rank"), name(at(item, "/artist_name")), credit(item));
         }
-        println!();
+        say!();
         let expected = truth::top_artists(self.known, &self.window(days)?);
         for (index, artist) in expected.iter().take(5).enumerate() {
             let item = at(&answer, &format!("/items/{index}"));
@@ -117,9 +117,9 @@ impl Asking<'_> {
         let answer = self.ask("What was my summer of 2019?", "history_top_tracks", SUMMER, Some(5))?;
         for item in items(&answer) {
             let (track, artist) = (name(at(item, "/track_name")), name(at(item, "/artist_name")));
-            println!("  {}. {track} by {artist} ({})", at(item, "/rank"), credit(item));
+            say!("  {}. {track} by {artist} ({})", at(item, "/rank"), credit(item));
         }
-        println!();
+        say!();
         let expected = truth::top_tracks(self.known, &self.window(SUMMER)?);
         for (index, track) in expected.iter().take(5).enumerate() {
             let item = at(&answer, &format!("/items/{index}"));
@@ -141,15 +141,15 @@ impl Asking<'_> {
             }
         }
         let fullest = counts.iter().flatten().copied().max().unwrap_or(0);
-        println!("             0     6     12    18");
+        say!("             0     6     12    18");
         for (number, hours) in (0..).zip(&counts) {
             let shades: String = hours.iter().map(|count| shade(*count, fullest)).collect();
-            println!("  {:<10} {shades}", weekday(number));
+            say!("  {:<10} {shades}", weekday(number));
         }
         let expected = truth::heatmap(self.known, &self.window(days)?, &self.zone);
         let peaks = at(&answer, "/peaks");
         if let (Some(day), Some(hour)) = (at(peaks, "/weekday").as_u64(), at(peaks, "/hour").as_u64()) {
-            println!("  Most on {}s, and most between {hour} and {} h.\n", weekday(day), hour + 1);
+            say!("  Most on {}s, and most between {hour} and {} h.\n", weekday(day), hour + 1);
         }
         self.checks.compare("peak weekday", at(peaks, "/weekday"), expected.peak_weekday);
         self.checks.compare("peak hour", at(peaks, "/hour"), expected.peak_hour);
@@ -168,7 +168,7 @@ impl Asking<'_> {
         let days = [FIRST_DAY, LAST_DAY];
         let answer = self.ask("How complete is this?", "history_coverage", days, None)?;
         let date = |field: &str| at(&answer, field).as_str().and_then(|text| text.get(..10)).unwrap_or("?").to_owned();
-        println!(
+        say!(
             "  {} from {} to {}, on {} of {} days.",
             counted(count(at(&answer, "/total_plays")), "play"),
             date("/earliest"),
@@ -179,14 +179,14 @@ impl Asking<'_> {
         let mut gaps: Vec<&Value> = at(&answer, "/gaps").as_array().into_iter().flatten().collect();
         gaps.sort_by_key(|gap| std::cmp::Reverse(at(gap, "/days").as_u64()));
         for gap in gaps.iter().take(3) {
-            println!(
+            say!(
                 "  Nothing for {} days, from {} to {}.",
                 at(gap, "/days"),
                 name(at(gap, "/from")),
                 name(at(gap, "/to"))
             );
         }
-        println!();
+        say!();
         let window = self.window(days)?;
         self.checks.compare("plays that count", at(&answer, "/total_plays"), truth::totals(self.known, &window).plays);
         // A day is active when there is any row, music or not, however short.
@@ -203,14 +203,14 @@ impl Asking<'_> {
     fn taste(&mut self) -> Result<(), String> {
         let days = [FIRST_DAY, LAST_DAY];
         let answer = self.ask("Sum up my taste.", "history_taste_summary", days, None)?;
-        println!(
+        say!(
             "  {} hours of {} by {}; a track comes round {} times on average.",
             hours(at(&answer, "/total_ms_played").as_i64().unwrap_or(0)),
             counted(count(at(&answer, "/unique_tracks")), "track"),
             counted(count(at(&answer, "/unique_artists")), "artist"),
             at(&answer, "/repeat_rate")
         );
-        println!(
+        say!(
             "  First of all {}, and {}.\n",
             name(at(&answer, "/top_artists/0/artist_name")),
             name(at(&answer, "/top_tracks/0/track_name"))
