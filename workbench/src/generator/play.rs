@@ -133,8 +133,9 @@ pub fn seen_by_extended(plays: &[TruePlay], fields: FieldSet) -> Vec<TruePlay> {
     seen
 }
 
-/// What account data of these plays tells: the minute of the end, names and length, nothing else. Videos and own files
-/// look like any music there, and in the old layout podcasts too; audiobooks are not in it. Take the plays of the
+/// What account data of these plays tells: the minute of the end, names and length, nothing else.
+///
+/// Videos and own files look like any music there, and in the old layout podcasts too; audiobooks are not in it. Take the plays of the
 /// archive's range first.
 pub fn seen_by_account(plays: &[TruePlay], layout: AccountLayout) -> Vec<TruePlay> {
     let tells_podcasts = layout == AccountLayout::New;

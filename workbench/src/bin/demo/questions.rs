@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     complaint,
-    figures::{at, counted, grouped, hours, shade, weekday},
+    figures::{at, counted, duration, grouped, hours, shade, weekday},
 };
 
 const FIRST_DAY: &str = "2019-01-01";
@@ -237,14 +237,22 @@ fn count(value: &Value) -> usize {
     value.as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or(0)
 }
 
-/// `31 plays, 2 hours`.
+/// `31 plays, 92 minutes`.
 fn credit(item: &Value) -> String {
     let ms = at(item, "/ms_played").as_i64().unwrap_or(0);
-    format!("{}, {} hours", counted(count(at(item, "/play_count")), "play"), hours(ms))
+    format!("{}, {}", counted(count(at(item, "/play_count")), "play"), duration(ms))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+        thread,
+    };
+
+    use listenlog_workbench::generator::{ExportPlan, FieldSet, seen_by_extended};
+
     use super::*;
 
     #[test]
@@ -265,5 +273,84 @@ mod tests {
         let window = asking.window(SUMMER).unwrap();
         // 2019-05-31T22:00:00Z to 2019-08-31T22:00:00Z.
         assert_eq!((window.from_ms, window.to_ms), (1_559_340_000_000, 1_567_288_800_000));
+    }
+
+    /// Answers as the tools give them, made from the truth; `surplus` falsifies the number of plays.
+    fn answer(tool: &str, asking: &Asking<'_>, surplus: usize) -> Value {
+        let all = asking.window([FIRST_DAY, LAST_DAY]).unwrap();
+        let totals = truth::totals(asking.known, &all);
+        let plays = totals.plays + surplus;
+
+        match tool {
+            "history_top_artists" => {
+                let ranked = truth::top_artists(asking.known, &all);
+                let items = ranked.iter().take(5).map(|row| {
+                    let truth::Credit { play_count, ms_played, .. } = row.credit;
+                    json!({"rank": 1, "artist_name": row.artist, "play_count": play_count, "ms_played": ms_played})
+                });
+                json!({"items": items.collect::<Vec<_>>()})
+            }
+            "history_top_tracks" => {
+                let ranked = truth::top_tracks(asking.known, &asking.window(SUMMER).unwrap());
+                let items = ranked.iter().take(5).map(|row| {
+                    let truth::Credit { play_count, ms_played, .. } = row.credit;
+                    json!({"rank": 1, "track_name": row.title, "uri": row.uri, "play_count": play_count, "ms_played": ms_played})
+                });
+                json!({"items": items.collect::<Vec<_>>()})
+            }
+            "history_listening_heatmap" => {
+                let heatmap = truth::heatmap(asking.known, &all, &asking.zone);
+                let cells = heatmap.cells.iter().map(
+                    |((weekday, hour), cell)| json!({"weekday": weekday, "hour": hour, "play_count": cell.play_count}),
+                );
+                let peaks = json!({"weekday": heatmap.peak_weekday, "hour": heatmap.peak_hour});
+                json!({"total_plays": plays, "cells": cells.collect::<Vec<_>>(), "peaks": peaks})
+            }
+            "history_coverage" => {
+                let any = Question { kind: None, min_ms_played: 0, ..all };
+                let coverage = truth::coverage(asking.known, &any, &asking.zone);
+                let gaps: Vec<Value> = coverage.gaps.iter().map(|gap| json!({"days": gap.days})).collect();
+                json!({"total_plays": plays, "active_days": coverage.active_days, "gaps": gaps})
+            }
+            _ => json!({
+                "total_plays": plays, "unique_tracks": totals.unique_tracks, "unique_artists": totals.unique_artists,
+                "total_ms_played": totals.ms_played, "repeat_rate": totals.repeat_rate(),
+            }),
+        }
+    }
+
+    /// A server that answers the five questions, one connection each.
+    fn serve(listener: &TcpListener, asking: &Asking<'_>, surplus: usize) {
+        for stream in listener.incoming().take(5) {
+            let mut stream = stream.unwrap();
+            let mut seen = String::new();
+            let mut chunk = [0_u8; 4_096];
+            while !seen.ends_with('}') {
+                let length = stream.read(&mut chunk).unwrap();
+                seen.push_str(&String::from_utf8_lossy(&chunk[..length]));
+            }
+            let tool = seen.split(['/', ' ']).nth(3).unwrap();
+            let body = answer(tool, asking, surplus).to_string();
+            let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+            stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_demo_agrees_with_right_answers_and_not_with_wrong_ones() {
+        let known = seen_by_extended(&ExportPlan::demo().live(), FieldSet::R4);
+        for surplus in [0, 1] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()));
+            let agreed = thread::scope(|scope| {
+                scope.spawn(|| {
+                    let zone = TimeZone::get(ZONE).unwrap();
+                    let asking = Asking { client: &client, user: 1, known: &known, zone, checks: Checks::default() };
+                    serve(&listener, &asking, surplus);
+                });
+                ask_all(&client, 1, &known).unwrap()
+            });
+            assert_eq!(agreed, surplus == 0);
+        }
     }
 }
