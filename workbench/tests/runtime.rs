@@ -119,7 +119,7 @@ fn a_worker_that_does_not_start_is_reported_with_its_log() {
         return;
     }
     let folder = Folder::with_worker("broken", "export default { fetch( }");
-    let options = RuntimeOptions { ready_within: Duration::from_secs(4), ..folder.options() };
+    let options = RuntimeOptions { ready_within: Duration::from_secs(12), ..folder.options() };
     let error = Runtime::start(options).unwrap_err().to_string();
     assert!(error.contains("Its log ends:") && error.contains("worker.js"), "{error}");
 }

@@ -89,6 +89,9 @@ pub fn write_account(plays: &[TruePlay], layout: AccountLayout, range_ms: Range<
 
 /// Both histories in one archive; account data for `range_ms` only.
 ///
+/// Every play of the account data is in the extended history too, so the truth of such an archive is [`super::seen_by_extended`]'s. Account data states the names that
+/// `names_withheld` keeps out of the extended history.
+///
 /// # Errors
 /// When the ZIP cannot be written.
 pub fn write_mixed(

@@ -49,6 +49,19 @@ fn roman(mut number: u32) -> String {
     numeral
 }
 
+fn plural(noun: &str) -> String {
+    match noun.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ if noun.ends_with("man") => format!("{}men", noun.trim_end_matches("man")),
+        _ if noun.ends_with(['s', 'x']) => format!("{noun}es"),
+        _ => format!("{noun}s"),
+    }
+}
+
+fn article(word: &str) -> &'static str {
+    if word.starts_with(['A', 'E', 'I', 'O']) || word.starts_with("Un") { "an" } else { "a" }
+}
+
 /// An artist; the first few of a life have the odd names, so that even a small one meets them.
 pub fn artist(dice: &mut Dice, position: usize) -> String {
     if position % 7 == 3
@@ -62,9 +75,9 @@ pub fn artist(dice: &mut Dice, position: usize) -> String {
     let last = dice.pick(&LAST_NAMES, "");
     match dice.below(10) {
         0..=2 => format!("{first} {last}"),
-        3 | 4 => format!("The {adjective} {noun}s"),
+        3 | 4 => format!("The {adjective} {}", plural(noun)),
         5 | 6 => format!("{adjective} {noun}"),
-        7 => format!("{first} & the {noun}s"),
+        7 => format!("{first} & the {}", plural(noun)),
         8 => format!("{} {noun}", dice.pick(&NOUNS, "")),
         _ => format!("{last} {noun} Quartet"),
     }
@@ -84,7 +97,7 @@ pub fn title(dice: &mut Dice) -> String {
         8 => format!("Letter to the {noun}"),
         9 => format!("{noun}, {noun}"),
         10 => adjective.to_owned(),
-        _ => format!("{deed} a {adjective} {noun}"),
+        _ => format!("{deed} {} {adjective} {noun}", article(adjective)),
     };
     match dice.below(40) {
         0 => title.push_str(" - Remastered"),
@@ -102,7 +115,7 @@ pub fn album(dice: &mut Dice) -> String {
     let noun = dice.pick(&NOUNS, "");
     match dice.below(5) {
         0 => format!("The {noun}"),
-        1 => format!("{} {noun}s", dice.pick(&ADJECTIVES, "")),
+        1 => format!("{} {}", dice.pick(&ADJECTIVES, ""), plural(noun)),
         2 => format!("{noun} & {}", dice.pick(&NOUNS, "")),
         3 => format!("{} {}", dice.pick(&DEEDS, ""), dice.pick(&PLACES, "")),
         _ => format!("Songs from {}", dice.pick(&PLACES, "")),
@@ -112,6 +125,12 @@ pub fn album(dice: &mut Dice) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nouns_and_articles_are_english() {
+        assert_eq!(["Ferry", "Signalman", "Pier", "Medley"].map(plural), ["Ferries", "Signalmen", "Piers", "Medleys"]);
+        assert_eq!(["Unposted", "Amber", "Brass"].map(article), ["an", "an", "a"]);
+    }
 
     #[test]
     fn a_taken_name_gets_a_numeral() {

@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::plan::FieldSet;
+use super::plan::{AccountLayout, FieldSet};
 
 /// Text that many plays share.
 pub type Text = Arc<str>;
@@ -133,15 +133,18 @@ pub fn seen_by_extended(plays: &[TruePlay], fields: FieldSet) -> Vec<TruePlay> {
     seen
 }
 
-/// What account data of these plays tells: the minute of the end, names and length, nothing else. Videos and own files
-/// look like any music there; audiobooks are not in it.
-pub fn seen_by_account(plays: &[TruePlay]) -> Vec<TruePlay> {
+/// What account data of these plays tells: the minute of the end, names and length, nothing else.
+///
+/// Videos and own files look like any music there, and in the old layout podcasts too; audiobooks are not in it. Take the plays of the
+/// archive's range first.
+pub fn seen_by_account(plays: &[TruePlay], layout: AccountLayout) -> Vec<TruePlay> {
+    let tells_podcasts = layout == AccountLayout::New;
     let mut seen: Vec<TruePlay> = plays
         .iter()
         .filter(|play| play.kind != Kind::Audiobook)
         .map(|play| TruePlay {
             ended_at_ms: whole(play.reported_at_ms, 60_000),
-            kind: if play.kind == Kind::Podcast { Kind::Podcast } else { Kind::Music },
+            kind: if tells_podcasts && play.kind == Kind::Podcast { Kind::Podcast } else { Kind::Music },
             album: None,
             uri: None,
             names_withheld: false,
@@ -177,7 +180,10 @@ mod tests {
     fn account_data_knows_minutes_and_names_only() {
         let play =
             TruePlay { kind: Kind::Local, ..TruePlay::music(125_999, 60_000, "A", "T", Some("spotify:local:A::T:60")) };
-        let seen = seen_by_account(&[play]);
+        let seen = seen_by_account(&[play], AccountLayout::New);
         assert_eq!((seen[0].ended_at_ms, seen[0].kind, seen[0].uri.clone()), (120_000, Kind::Music, None));
+        let podcast = TruePlay { kind: Kind::Podcast, ..TruePlay::music(125_999, 60_000, "Show", "#1", None) };
+        let kind = |layout| seen_by_account(std::slice::from_ref(&podcast), layout)[0].kind;
+        assert_eq!([kind(AccountLayout::Old), kind(AccountLayout::New)], [Kind::Music, Kind::Podcast]);
     }
 }

@@ -185,8 +185,8 @@ fn offline_timestamps_come_in_both_units_and_sometimes_not_at_all() {
 fn account_data_has_the_range_and_its_two_layouts() {
     let plays = ExportPlan::demo().live();
     let range = last_twelve_months(&plays);
-    let expected: Vec<TruePlay> =
-        seen_by_account(&plays.iter().filter(|play| range.contains(&play.reported_at_ms)).cloned().collect::<Vec<_>>());
+    let inside: Vec<TruePlay> = plays.iter().filter(|play| range.contains(&play.reported_at_ms)).cloned().collect();
+    let expected = seen_by_account(&inside, AccountLayout::New);
     let podcasts = expected.iter().filter(|play| play.kind == Kind::Podcast).count();
 
     let old = unpacked(&write_account(&plays, AccountLayout::Old, range.clone()).unwrap());

@@ -122,6 +122,7 @@ pub fn totals(plays: &[TruePlay], question: &Question) -> Totals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generator::{ExportPlan, FieldSet, seen_by_extended};
 
     fn plays() -> Vec<TruePlay> {
         vec![
@@ -167,5 +168,19 @@ mod tests {
         assert!((rate(1, 8) - 0.13).abs() < 1e-9);
         assert!((rate(10, 4) - 2.5).abs() < 1e-9);
         assert!((rate(0, 0)).abs() < 1e-9);
+    }
+
+    /// What the README shows and people compare with. A change here means that the demo tells another story.
+    #[test]
+    fn the_demo_is_always_the_same_life() {
+        let known = seen_by_extended(&ExportPlan::demo().live(), FieldSet::R4);
+        let rows = |kind| totals(&known, &Question { kind: Some(kind), ..Question::ALL_TIME }).rows;
+        let kinds = [Kind::Music, Kind::Podcast, Kind::Audiobook, Kind::Local, Kind::Video];
+        assert_eq!(kinds.map(rows), [19_314, 380, 69, 116, 121]);
+        let music = totals(&known, &Question::ALL_TIME);
+        assert_eq!(
+            (music.plays, music.unique_tracks, music.unique_artists, music.ms_played),
+            (15_655, 2_340, 417, 3_297_280_921)
+        );
     }
 }

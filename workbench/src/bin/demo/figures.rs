@@ -35,6 +35,11 @@ pub fn hours(ms: i64) -> String {
     grouped(usize::try_from((ms + 1_800_000) / 3_600_000).unwrap_or(0))
 }
 
+/// Hours, or minutes where there are few of them.
+pub fn duration(ms: i64) -> String {
+    if ms < 10_800_000 { format!("{} minutes", (ms + 30_000) / 60_000) } else { format!("{} hours", hours(ms)) }
+}
+
 pub fn weekday(number: u64) -> &'static str {
     match number {
         0 => "Monday",
@@ -69,6 +74,7 @@ mod tests {
         assert_eq!([counted(1, "play"), counted(0, "play")], ["1 play", "0 plays"]);
         assert_eq!(megabytes(1_250_000), "1.2");
         assert_eq!(hours(5_400_000), "2");
+        assert_eq!([duration(5_400_000), duration(10_800_000)], ["90 minutes", "3 hours"]);
         assert_eq!([shade(0, 10), shade(1, 10), shade(10, 10), shade(0, 0)], [' ', '·', '█', ' ']);
     }
 }

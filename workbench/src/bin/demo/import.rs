@@ -33,7 +33,7 @@ pub fn demo_user(client: &Client) -> Result<i64, String> {
     let users = at(&listed, "/items").as_array().or(listed.as_array()).map_or(&[][..], Vec::as_slice);
     let found = users.iter().find(|user| at(user, "/display_name") == NAME && at(user, "/spotify_user_id").is_null());
     if let Some(id) = found.and_then(|user| at(user, "/id").as_i64()) {
-        println!("The user {NAME} is there from an earlier run; the archive goes in once more.");
+        say!("The user {NAME} is there from an earlier run; the archive goes in once more.");
         return Ok(id);
     }
     let body = json!({"display_name": NAME, "timezone": "Europe/Berlin"});
@@ -64,7 +64,7 @@ pub fn upload(client: &Client, user: i64, archive: &[u8]) -> Result<(), String> 
         match at(&view, "/status").as_str() {
             Some("success" | "partial") => {
                 line.end();
-                println!("{}", at(&view, "/message").as_str().unwrap_or("The import is complete."));
+                say!("{}", at(&view, "/message").as_str().unwrap_or("The import is complete."));
                 return Ok(());
             }
             Some("pending" | "running") => {}
@@ -104,18 +104,18 @@ impl ProgressLine {
     fn show(&mut self, view: &Value) {
         let (percent, text) = described(view);
         if self.on_terminal {
-            print!("\r{text}\x1b[K");
             // A line that cannot be drawn is no reason to stop.
-            _ = io::stdout().flush();
+            let mut terminal = io::stdout();
+            _ = write!(terminal, "\r{text}\x1b[K").and_then(|()| terminal.flush());
         } else if self.tenths_said != Some(percent / 10) {
             self.tenths_said = Some(percent / 10);
-            println!("{text}");
+            say!("{text}");
         }
     }
 
     fn end(&self) {
         if self.on_terminal {
-            println!();
+            say!();
         }
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     complaint,
-    figures::{at, counted, grouped, hours, shade, weekday},
+    figures::{at, counted, duration, grouped, hours, shade, weekday},
 };
 
 const FIRST_DAY: &str = "2019-01-01";
@@ -59,11 +59,11 @@ pub fn ask_all(client: &Client, user: i64, known: &[TruePlay]) -> Result<bool, S
     asking.taste()?;
     let Checks { agreed, differing } = asking.checks;
     if differing.is_empty() {
-        println!("All {agreed} numbers compared agree with what the generator knows of this life.");
+        say!("All {agreed} numbers compared agree with what the generator knows of this life.");
     } else {
-        println!("{agreed} numbers agree with the generator; {} do not:", differing.len());
+        say!("{agreed} numbers agree with the generator; {} do not:", differing.len());
         for line in &differing {
-            println!("  {line}");
+            say!("  {line}");
         }
     }
     Ok(differing.is_empty())
@@ -76,7 +76,7 @@ impl Asking<'_> {
         if let (Some(limit), Some(fields)) = (limit, arguments.as_object_mut()) {
             fields.insert("limit".to_owned(), limit.into());
         }
-        println!("{question}");
+        say!("{question}");
         let answer = self.client.post_json(&format!("/tools/{tool}"), &arguments).map_err(|error| error.to_string())?;
         if answer.is_success() { Ok(answer.json()) } else { Err(complaint(&format!("{tool} gave no answer"), &answer)) }
     }
@@ -100,9 +100,9 @@ impl Asking<'_> {
         let answer =
             self.ask("Which artists have I played most, of all time?", "history_top_artists", days, Some(5))?;
         for item in items(&answer) {
-            println!("  {}. {} ({})", at(item, "/rank"), name(at(item, "/artist_name")), credit(item));
+            say!("  {}. {} ({})", at(item, "/rank"), name(at(item, "/artist_name")), credit(item));
         }
-        println!();
+        say!();
         let expected = truth::top_artists(self.known, &self.window(days)?);
         for (index, artist) in expected.iter().take(5).enumerate() {
             let item = at(&answer, &format!("/items/{index}"));
@@ -117,9 +117,9 @@ impl Asking<'_> {
         let answer = self.ask("What was my summer of 2019?", "history_top_tracks", SUMMER, Some(5))?;
         for item in items(&answer) {
             let (track, artist) = (name(at(item, "/track_name")), name(at(item, "/artist_name")));
-            println!("  {}. {track} by {artist} ({})", at(item, "/rank"), credit(item));
+            say!("  {}. {track} by {artist} ({})", at(item, "/rank"), credit(item));
         }
-        println!();
+        say!();
         let expected = truth::top_tracks(self.known, &self.window(SUMMER)?);
         for (index, track) in expected.iter().take(5).enumerate() {
             let item = at(&answer, &format!("/items/{index}"));
@@ -141,15 +141,15 @@ impl Asking<'_> {
             }
         }
         let fullest = counts.iter().flatten().copied().max().unwrap_or(0);
-        println!("             0     6     12    18");
+        say!("             0     6     12    18");
         for (number, hours) in (0..).zip(&counts) {
             let shades: String = hours.iter().map(|count| shade(*count, fullest)).collect();
-            println!("  {:<10} {shades}", weekday(number));
+            say!("  {:<10} {shades}", weekday(number));
         }
         let expected = truth::heatmap(self.known, &self.window(days)?, &self.zone);
         let peaks = at(&answer, "/peaks");
         if let (Some(day), Some(hour)) = (at(peaks, "/weekday").as_u64(), at(peaks, "/hour").as_u64()) {
-            println!("  Most on {}s, and most between {hour} and {} h.\n", weekday(day), hour + 1);
+            say!("  Most on {}s, and most between {hour} and {} h.\n", weekday(day), hour + 1);
         }
         self.checks.compare("peak weekday", at(peaks, "/weekday"), expected.peak_weekday);
         self.checks.compare("peak hour", at(peaks, "/hour"), expected.peak_hour);
@@ -168,7 +168,7 @@ impl Asking<'_> {
         let days = [FIRST_DAY, LAST_DAY];
         let answer = self.ask("How complete is this?", "history_coverage", days, None)?;
         let date = |field: &str| at(&answer, field).as_str().and_then(|text| text.get(..10)).unwrap_or("?").to_owned();
-        println!(
+        say!(
             "  {} from {} to {}, on {} of {} days.",
             counted(count(at(&answer, "/total_plays")), "play"),
             date("/earliest"),
@@ -179,14 +179,14 @@ impl Asking<'_> {
         let mut gaps: Vec<&Value> = at(&answer, "/gaps").as_array().into_iter().flatten().collect();
         gaps.sort_by_key(|gap| std::cmp::Reverse(at(gap, "/days").as_u64()));
         for gap in gaps.iter().take(3) {
-            println!(
+            say!(
                 "  Nothing for {} days, from {} to {}.",
                 at(gap, "/days"),
                 name(at(gap, "/from")),
                 name(at(gap, "/to"))
             );
         }
-        println!();
+        say!();
         let window = self.window(days)?;
         self.checks.compare("plays that count", at(&answer, "/total_plays"), truth::totals(self.known, &window).plays);
         // A day is active when there is any row, music or not, however short.
@@ -203,14 +203,14 @@ impl Asking<'_> {
     fn taste(&mut self) -> Result<(), String> {
         let days = [FIRST_DAY, LAST_DAY];
         let answer = self.ask("Sum up my taste.", "history_taste_summary", days, None)?;
-        println!(
+        say!(
             "  {} hours of {} by {}; a track comes round {} times on average.",
             hours(at(&answer, "/total_ms_played").as_i64().unwrap_or(0)),
             counted(count(at(&answer, "/unique_tracks")), "track"),
             counted(count(at(&answer, "/unique_artists")), "artist"),
             at(&answer, "/repeat_rate")
         );
-        println!(
+        say!(
             "  First of all {}, and {}.\n",
             name(at(&answer, "/top_artists/0/artist_name")),
             name(at(&answer, "/top_tracks/0/track_name"))
@@ -237,14 +237,22 @@ fn count(value: &Value) -> usize {
     value.as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or(0)
 }
 
-/// `31 plays, 2 hours`.
+/// `31 plays, 92 minutes`.
 fn credit(item: &Value) -> String {
     let ms = at(item, "/ms_played").as_i64().unwrap_or(0);
-    format!("{}, {} hours", counted(count(at(item, "/play_count")), "play"), hours(ms))
+    format!("{}, {}", counted(count(at(item, "/play_count")), "play"), duration(ms))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+        thread,
+    };
+
+    use listenlog_workbench::generator::{ExportPlan, FieldSet, seen_by_extended};
+
     use super::*;
 
     #[test]
@@ -265,5 +273,84 @@ mod tests {
         let window = asking.window(SUMMER).unwrap();
         // 2019-05-31T22:00:00Z to 2019-08-31T22:00:00Z.
         assert_eq!((window.from_ms, window.to_ms), (1_559_340_000_000, 1_567_288_800_000));
+    }
+
+    /// Answers as the tools give them, made from the truth; `surplus` falsifies the number of plays.
+    fn answer(tool: &str, asking: &Asking<'_>, surplus: usize) -> Value {
+        let all = asking.window([FIRST_DAY, LAST_DAY]).unwrap();
+        let totals = truth::totals(asking.known, &all);
+        let plays = totals.plays + surplus;
+
+        match tool {
+            "history_top_artists" => {
+                let ranked = truth::top_artists(asking.known, &all);
+                let items = ranked.iter().take(5).map(|row| {
+                    let truth::Credit { play_count, ms_played, .. } = row.credit;
+                    json!({"rank": 1, "artist_name": row.artist, "play_count": play_count, "ms_played": ms_played})
+                });
+                json!({"items": items.collect::<Vec<_>>()})
+            }
+            "history_top_tracks" => {
+                let ranked = truth::top_tracks(asking.known, &asking.window(SUMMER).unwrap());
+                let items = ranked.iter().take(5).map(|row| {
+                    let truth::Credit { play_count, ms_played, .. } = row.credit;
+                    json!({"rank": 1, "track_name": row.title, "uri": row.uri, "play_count": play_count, "ms_played": ms_played})
+                });
+                json!({"items": items.collect::<Vec<_>>()})
+            }
+            "history_listening_heatmap" => {
+                let heatmap = truth::heatmap(asking.known, &all, &asking.zone);
+                let cells = heatmap.cells.iter().map(
+                    |((weekday, hour), cell)| json!({"weekday": weekday, "hour": hour, "play_count": cell.play_count}),
+                );
+                let peaks = json!({"weekday": heatmap.peak_weekday, "hour": heatmap.peak_hour});
+                json!({"total_plays": plays, "cells": cells.collect::<Vec<_>>(), "peaks": peaks})
+            }
+            "history_coverage" => {
+                let any = Question { kind: None, min_ms_played: 0, ..all };
+                let coverage = truth::coverage(asking.known, &any, &asking.zone);
+                let gaps: Vec<Value> = coverage.gaps.iter().map(|gap| json!({"days": gap.days})).collect();
+                json!({"total_plays": plays, "active_days": coverage.active_days, "gaps": gaps})
+            }
+            _ => json!({
+                "total_plays": plays, "unique_tracks": totals.unique_tracks, "unique_artists": totals.unique_artists,
+                "total_ms_played": totals.ms_played, "repeat_rate": totals.repeat_rate(),
+            }),
+        }
+    }
+
+    /// A server that answers the five questions, one connection each.
+    fn serve(listener: &TcpListener, asking: &Asking<'_>, surplus: usize) {
+        for stream in listener.incoming().take(5) {
+            let mut stream = stream.unwrap();
+            let mut seen = String::new();
+            let mut chunk = [0_u8; 4_096];
+            while !seen.ends_with('}') {
+                let length = stream.read(&mut chunk).unwrap();
+                seen.push_str(&String::from_utf8_lossy(&chunk[..length]));
+            }
+            let tool = seen.split(['/', ' ']).nth(3).unwrap();
+            let body = answer(tool, asking, surplus).to_string();
+            let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+            stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_demo_agrees_with_right_answers_and_not_with_wrong_ones() {
+        let known = seen_by_extended(&ExportPlan::demo().live(), FieldSet::R4);
+        for surplus in [0, 1] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let client = Client::new(&format!("http://{}", listener.local_addr().unwrap()));
+            let agreed = thread::scope(|scope| {
+                scope.spawn(|| {
+                    let zone = TimeZone::get(ZONE).unwrap();
+                    let asking = Asking { client: &client, user: 1, known: &known, zone, checks: Checks::default() };
+                    serve(&listener, &asking, surplus);
+                });
+                ask_all(&client, 1, &known).unwrap()
+            });
+            assert_eq!(agreed, surplus == 0);
+        }
     }
 }
