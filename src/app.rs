@@ -30,6 +30,10 @@ impl App {
 pub trait Clock: Send + Sync {
     fn now(&self) -> Millis;
 
+    /// Lets others run: long work calls it between its steps. The local runtime takes new requests only when all that
+    /// goes on inside it waits for something outside, such as a timer.
+    fn breathe(&self) -> BoxFuture<'static, ()>;
+
     /// 128 random bits as 32 hexadecimal digits: ids of requests, leases and objects.
     fn random_hex(&self) -> String;
 }

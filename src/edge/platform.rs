@@ -1,8 +1,10 @@
 //! The small ports on Workers: clock, queue, work after the answer, console.
 
+use std::time::Duration;
+
 use futures_util::{FutureExt, future::BoxFuture};
 use wasm_bindgen::JsValue;
-use worker::{Context, Queue, QueueContentType, RawMessageBuilder, send::SendFuture};
+use worker::{Context, Delay, Queue, QueueContentType, RawMessageBuilder, send::SendFuture};
 
 use crate::{
     app::{Background, Clock, JobQueue, QueueError},
@@ -31,6 +33,10 @@ impl Clock for WorkersClock {
         now()
     }
 
+    fn breathe(&self) -> BoxFuture<'static, ()> {
+        Box::pin(SendFuture::new(Delay::from(Duration::from_millis(1))))
+    }
+
     fn random_hex(&self) -> String {
         let mut bytes = [0_u8; 16];
         if getrandom::fill(&mut bytes).is_err() {
@@ -39,7 +45,8 @@ impl Clock for WorkersClock {
         }
         bytes.iter().fold(String::with_capacity(32), |mut hex, byte| {
             use std::fmt::Write;
-            drop(write!(hex, "{byte:02x}"));
+            // Writing to a String cannot fail.
+            write!(hex, "{byte:02x}").unwrap_or_default();
             hex
         })
     }

@@ -42,6 +42,10 @@ impl Clock for SetClock {
         Millis(self.now_ms.load(Ordering::Relaxed))
     }
 
+    fn breathe(&self) -> BoxFuture<'static, ()> {
+        Box::pin(ready(()))
+    }
+
     fn random_hex(&self) -> String {
         format!("{:032x}", self.drawn.fetch_add(1, Ordering::Relaxed))
     }
