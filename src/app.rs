@@ -8,7 +8,12 @@ use std::{pin::Pin, sync::Arc};
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
 
-use crate::{config::Config, domain::instant::Millis, jobs::message::JobMessage, store::Db};
+use crate::{
+    config::Config,
+    domain::instant::Millis,
+    jobs::message::JobMessage,
+    store::{Db, memory::Memory},
+};
 
 /// Everything a request or a job may use. Cheap to clone; made anew for each event.
 #[derive(Clone)]
@@ -19,6 +24,8 @@ pub struct App {
     pub queue: Arc<dyn JobQueue>,
     pub clock: Arc<dyn Clock>,
     pub background: Arc<dyn Background>,
+    /// The isolate's own: the same for all its events.
+    pub memory: Arc<Memory>,
 }
 
 impl App {

@@ -9,9 +9,11 @@ pub mod auth;
 pub mod body;
 pub mod entrance;
 pub mod health;
+pub mod history;
 
 pub mod query;
 pub mod request_id;
+pub mod tools;
 
 
 use axum::{
@@ -36,14 +38,16 @@ pub fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), auth::require_admin));
 
     let asking = Router::new()
-
-
+        .route("/mcp/call", post(tools::call))
+        .route("/tools/{name}", post(tools::call_by_name))
+        .route("/history/users/{user_id}/{question}", get(history::ask))
 
         .layer(from_fn_with_state(app.clone(), auth::require_caller));
 
     Router::new()
         .route("/", get(health::front_page))
         .route("/healthz", get(health::healthz))
+        .route("/mcp/tools", get(tools::catalogue))
 
         .merge(asking)
         .nest("/admin", admin)

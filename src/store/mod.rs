@@ -12,10 +12,14 @@ use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub mod askers;
+pub mod catalogue;
 #[cfg(target_arch = "wasm32")]
 pub mod d1;
 pub mod import_jobs;
+pub mod listening;
 pub mod logs;
+pub mod memory;
 pub mod plays;
 pub mod rows;
 pub mod tracks;
