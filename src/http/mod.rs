@@ -40,6 +40,7 @@ pub fn router(app: App) -> Router {
     let asking = Router::new()
         .route("/mcp/call", post(tools::call))
         .route("/tools/{name}", post(tools::call_by_name))
+        .route("/history/users/{user_id}/plays", get(history::plays))
         .route("/history/users/{user_id}/{question}", get(history::ask))
 
         .layer(from_fn_with_state(app.clone(), auth::require_caller));

@@ -20,6 +20,7 @@ pub mod import_jobs;
 pub mod listening;
 pub mod logs;
 pub mod memory;
+pub mod play_list;
 pub mod plays;
 pub mod rows;
 pub mod tracks;

@@ -69,7 +69,7 @@ fn every_path_of_the_history_answers_what_its_tool_does() {
         ("/history/users/one/top-artists", 404),
         ("/history/users/0/top-artists", 404),
         ("/history/users/99999999999999999999/top-artists", 404),
-        ("/history/users/9007199254740993/top-artists", 422),
+        ("/history/users/9007199254740993/top-artists", 404),
         ("/history/users/1/top-artists?user_id=1", 422),
         ("/history/users/1/top-artists?dyas=3", 422),
         ("/history/users/1/top-artists?days=many", 422),

@@ -1,5 +1,6 @@
 //! The tools through the router, on SQLite.
 
+mod bench;
 mod calls;
 mod catalogue;
 mod numbers;
