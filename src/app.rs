@@ -8,7 +8,12 @@ use std::{pin::Pin, sync::Arc};
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
 
-use crate::{config::Config, domain::instant::Millis, jobs::message::JobMessage, store::Db};
+use crate::{
+    config::Config,
+    domain::instant::Millis,
+    jobs::message::JobMessage,
+    store::{Db, memory::Memory},
+};
 
 /// Everything a request or a job may use. Cheap to clone; made anew for each event.
 #[derive(Clone)]
@@ -19,6 +24,8 @@ pub struct App {
     pub queue: Arc<dyn JobQueue>,
     pub clock: Arc<dyn Clock>,
     pub background: Arc<dyn Background>,
+    /// The isolate's own: the same for all its events.
+    pub memory: Arc<Memory>,
 }
 
 impl App {
@@ -44,12 +51,8 @@ pub trait Archives: Send + Sync {
     fn begin<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Box<dyn ArchiveUpload>, StorageError>>;
 
     /// The bytes from `offset` on, `length` of them, as they arrive. `length` is never 0.
-    fn read<'a>(
-        &'a self,
-        key: &'a str,
-        offset: u64,
-        length: u64,
-    ) -> BoxFuture<'a, Result<ArchiveStream, StorageError>>;
+    fn read<'a>(&'a self, key: &'a str, offset: u64, length: u64)
+    -> BoxFuture<'a, Result<ArchiveStream, StorageError>>;
 
     /// Deletes the object; no error when there is none.
     fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StorageError>>;

@@ -99,9 +99,9 @@ impl Config {
     pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
         let trimmed = |name: &str| var(name).map(|value| value.trim().to_owned());
         let zip_megabytes =
-            whole_number(&trimmed, "IMPORT_MAX_ZIP_SIZE_MB", 500, "must be a whole number of megabytes, at least 1")?;
+            whole_number(trimmed, "IMPORT_MAX_ZIP_SIZE_MB", 500, "must be a whole number of megabytes, at least 1")?;
         let import_max_records =
-            whole_number(&trimmed, "IMPORT_MAX_RECORDS", 5_000_000, "must be a whole number, at least 1")?;
+            whole_number(trimmed, "IMPORT_MAX_RECORDS", 5_000_000, "must be a whole number, at least 1")?;
         let default_timezone = match trimmed("DEFAULT_TIMEZONE").filter(|zone| !zone.is_empty()) {
             None => "UTC".to_owned(),
             Some(zone) if TimeZone::get(&zone).is_ok() => zone,

@@ -11,7 +11,7 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    app::{StorageError, QueueError},
+    app::{QueueError, StorageError},
     config::SettingError,
     store::StoreError,
 };

@@ -2,6 +2,13 @@
 //!
 //! `make test` builds the Worker and runs these; they need nothing but what `make build` installs.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail as the test does"
+)]
+
 #[path = "end_to_end/answers.rs"]
 mod answers;
 #[path = "end_to_end/door.rs"]

@@ -6,9 +6,10 @@
 pub mod gaps;
 pub mod ids;
 pub mod instant;
+pub mod local_time;
 pub mod matching;
 pub mod observation;
 pub mod play;
-pub mod ranges;
+pub mod tally;
 pub mod track;
 pub mod window;

@@ -154,6 +154,7 @@ pub struct Observation {
 }
 
 /// What a source says beside who, what and when. Absent values are `None`, and false for the plain flags.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each stated by the source")]
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Details {
     pub reason_start: Option<Reason>,

@@ -46,11 +46,8 @@ impl Play {
 
     /// The source trusted most for what was played and for how long.
     fn best(&self) -> Option<&Observation> {
-        self.extended.as_ref().or_else(|| match (&self.account, &self.api) {
-            // The API knows which track it was; account data knows only names.
-            (_, Some(api)) => Some(api),
-            (account, None) => account.as_ref(),
-        })
+        // The API knows which track it was; account data knows only names.
+        self.extended.as_ref().or(self.api.as_ref()).or(self.account.as_ref())
     }
 
     /// When it ended: the API's millisecond where it speaks of the end, else the export's second or minute.

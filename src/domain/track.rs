@@ -38,15 +38,15 @@ impl TrackFacts {
 
     /// Takes what another mention of the same track says and this one does not.
     pub fn learn(&mut self, other: &Self) {
-        fn fill<T: Clone>(known: &mut Option<T>, other: &Option<T>) {
+        fn fill<T: Clone>(known: &mut Option<T>, other: Option<&T>) {
             if known.is_none() {
-                known.clone_from(other);
+                *known = other.cloned();
             }
         }
-        fill(&mut self.song, &other.song);
-        fill(&mut self.title, &other.title);
-        fill(&mut self.artist, &other.artist);
-        fill(&mut self.album, &other.album);
+        fill(&mut self.song, other.song.as_ref());
+        fill(&mut self.title, other.title.as_ref());
+        fill(&mut self.artist, other.artist.as_ref());
+        fill(&mut self.album, other.album.as_ref());
     }
 
     /// Whether nothing more can be learnt of it from an export.

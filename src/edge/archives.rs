@@ -15,7 +15,7 @@ use worker::{
     send::{SendFuture, SendWrapper},
 };
 
-use crate::app::{StorageError, ArchiveStream, ArchiveUpload, Archives, UPLOAD_PART_BYTES};
+use crate::app::{ArchiveStream, ArchiveUpload, Archives, StorageError, UPLOAD_PART_BYTES};
 
 /// A bucket behind the port. `SendWrapper` says what is true of an isolate: it has one thread.
 pub struct R2(SendWrapper<Bucket>);
@@ -32,12 +32,8 @@ fn failed(error: &worker::Error) -> StorageError {
 
 impl Archives for R2 {
     fn begin<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Box<dyn ArchiveUpload>, StorageError>> {
-        let upload = Upload {
-            bucket: SendWrapper::new(self.0.0.clone()),
-            key: key.to_owned(),
-            parts: None,
-            only_part: None,
-        };
+        let upload =
+            Upload { bucket: SendWrapper::new(self.0.0.clone()), key: key.to_owned(), parts: None, only_part: None };
         Box::pin(std::future::ready(Ok(Box::new(upload) as Box<dyn ArchiveUpload>)))
     }
 

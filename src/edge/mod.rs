@@ -22,7 +22,7 @@ use crate::{
     error::AppError,
     http,
     jobs::{self, Verdict},
-    store::d1::D1,
+    store::{d1::D1, memory::Memory},
     telemetry,
 };
 
@@ -64,9 +64,9 @@ async fn queue(batch: MessageBatch<serde_json::Value>, env: Env, _context: Conte
         let verdict = SendFuture::new(jobs::handle(&app, &body)).await;
         match verdict {
             Verdict::Done | Verdict::Bury { .. } => message.ack(),
-            Verdict::Retry { after_seconds } => message.retry_with_options(
-                &QueueRetryOptionsBuilder::new().with_delay_seconds(after_seconds).build(),
-            ),
+            Verdict::Retry { after_seconds } => {
+                message.retry_with_options(&QueueRetryOptionsBuilder::new().with_delay_seconds(after_seconds).build())
+            }
         }
     }
     Ok(())
@@ -83,6 +83,7 @@ async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
 
 fn open(env: &Env, background: Arc<dyn crate::app::Background>) -> Result<App, SettingError> {
     static CONFIG: OnceLock<Arc<Config>> = OnceLock::new();
+    static MEMORY: OnceLock<Arc<Memory>> = OnceLock::new();
     let missing = |variable: &'static str| SettingError { variable, problem: "is not bound in wrangler.toml" };
     let config = match CONFIG.get() {
         Some(config) => Arc::clone(config),
@@ -98,6 +99,7 @@ fn open(env: &Env, background: Arc<dyn crate::app::Background>) -> Result<App, S
         queue: Arc::new(platform::WorkersQueue::new(env.queue(JOBS).map_err(|_| missing(JOBS))?)),
         clock: Arc::new(platform::WorkersClock),
         background,
+        memory: Arc::clone(MEMORY.get_or_init(Arc::default)),
     })
 }
 

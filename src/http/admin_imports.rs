@@ -213,14 +213,22 @@ fn view(job: ImportJob, files: Option<Vec<ImportFile>>, now: Millis) -> JobView 
     }
 }
 
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss,
-    reason = "rounded figures for people")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rounded figures for people"
+)]
 fn progress(job: &ImportJob, files: Vec<ImportFile>, now: Millis) -> Progress {
     let sum = |of: fn(&ImportFile) -> u64| files.iter().map(of).sum::<u64>();
     let is_final = job.completed_at.is_some();
     let total_bytes = sum(|file| file.inflated_bytes);
     let done_bytes =
-        sum(|file| if file.status.is_settled() { file.inflated_bytes } else { file.bytes_read.min(file.inflated_bytes) });
+        sum(
+            |file| {
+                if file.status.is_settled() { file.inflated_bytes } else { file.bytes_read.min(file.inflated_bytes) }
+            },
+        );
     let share = if is_final { 1.0 } else { done_bytes as f64 / total_bytes.max(1) as f64 };
     let until = job.completed_at.unwrap_or(now);
     let seconds = job.started_at.map(|started_at| until.since_ms(started_at) as f64 / 1_000.0).filter(|s| *s > 0.0);

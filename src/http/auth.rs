@@ -62,8 +62,7 @@ fn check_token(digest: &SecretDigest, headers: &HeaderMap) -> Result<(), AppErro
 }
 
 fn check_basic(digest: &SecretDigest, headers: &HeaderMap) -> Result<(), AppError> {
-    let refused =
-        |detail| AppError::Unauthorized { detail, challenge: "Basic realm=\"listenlog\", charset=\"UTF-8\"" };
+    let refused = |detail| AppError::Unauthorized { detail, challenge: "Basic realm=\"listenlog\", charset=\"UTF-8\"" };
     let presented = credentials(headers, "basic")
         .ok_or_else(|| refused("Missing or invalid Authorization header: send `Basic` with name and password."))?;
     let decoded = STANDARD.decode(presented).map_err(|_| refused("Invalid Basic auth encoding."))?;

@@ -30,11 +30,7 @@ pub async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Resul
     let text = if bytes.is_empty() { b"{}".as_slice() } else { &bytes };
     serde_json::from_slice(text).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => AppError::invalid("body", shape_error(&error)),
-        _ => AppError::Malformed(format!(
-            "The body is not JSON (line {}, column {}).",
-            error.line(),
-            error.column()
-        )),
+        _ => AppError::Malformed(format!("The body is not JSON (line {}, column {}).", error.line(), error.column())),
     })
 }
 

@@ -3,18 +3,18 @@
 //! Must stay true: the admin check is applied once, to everything below `/admin`, before a body is read; every answer
 //! carries a request id and the security headers; an unknown path or method is a problem document like any other error.
 
-
 pub mod admin_imports;
 pub mod admin_users;
 pub mod auth;
 pub mod body;
 pub mod entrance;
 pub mod health;
+pub mod history;
 
 pub mod query;
 pub mod request_id;
+pub mod tools;
 pub mod upload;
-
 
 use axum::{
     Router,
@@ -33,23 +33,21 @@ pub fn router(app: App) -> Router {
         .route("/users/{user_id}/import", post(admin_imports::upload))
         .route("/import-jobs", get(admin_imports::list))
         .route("/import-jobs/{import_job_id}", get(admin_imports::show))
-
-
-
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(app.clone(), auth::require_admin));
 
     let asking = Router::new()
-
-
-
+        .route("/mcp/call", post(tools::call))
+        .route("/tools/{name}", post(tools::call_by_name))
+        .route("/history/users/{user_id}/plays", get(history::plays))
+        .route("/history/users/{user_id}/{question}", get(history::ask))
         .layer(from_fn_with_state(app.clone(), auth::require_caller));
 
     Router::new()
         .route("/", get(health::front_page))
         .route("/healthz", get(health::healthz))
-
+        .route("/mcp/tools", get(tools::catalogue))
         .merge(asking)
         .nest("/admin", admin)
         .fallback(not_found)

@@ -57,9 +57,9 @@ impl Query {
     pub fn one_of<'a>(&self, name: &str, allowed: &[&'a str]) -> Result<Option<&'a str>, AppError> {
         let Some(text) = self.get(name) else { return Ok(None) };
         let found = allowed.iter().find(|word| **word == text);
-        found.map(|word| Some(*word)).ok_or_else(|| {
-            AppError::invalid(name, format!("must be one of: {}", allowed.join(", ")))
-        })
+        found
+            .map(|word| Some(*word))
+            .ok_or_else(|| AppError::invalid(name, format!("must be one of: {}", allowed.join(", "))))
     }
 
     /// `limit` 1..200 (50) and `offset` from 0 (0).

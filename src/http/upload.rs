@@ -24,13 +24,14 @@ pub struct Uploaded {
     pub filename: Option<String>,
 }
 
+/// What a form may add to its file, generously.
+const FORM_BYTES: u64 = 64 * 1024;
+
 /// Receives the archive: the raw body (`application/zip`), or the field `file` of a form.
 pub async fn receive(app: &App, key: String, uri: &Uri, headers: &HeaderMap, body: Body) -> Result<Uploaded, AppError> {
     let query = Query::parse(uri, &["filename"])?;
     let named = query.get("filename").map(str::to_owned);
     let length = content_length(headers);
-    // A form wraps the file in a few hundred bytes.
-    const FORM_BYTES: u64 = 64 * 1024;
     if length.is_some_and(|length| length > app.config.import_max_zip_bytes.saturating_add(FORM_BYTES)) {
         return Err(too_large(app));
     }

@@ -22,9 +22,13 @@ use crate::{
 pub enum Verdict {
     Done,
     /// Try again, not before.
-    Retry { after_seconds: u32 },
+    Retry {
+        after_seconds: u32,
+    },
     /// Never again; the reason is logged and, where there is one, stands in the job's row.
-    Bury { why: &'static str },
+    Bury {
+        why: &'static str,
+    },
 }
 
 /// Does what one message asks for, and writes its log rows.

@@ -234,21 +234,16 @@ impl Lease {
 }
 
 /// Takes a job that is pending, or running under a lease that was given back.
-pub async fn claim(
-    db: &dyn Db,
-    id: ImportJobId,
-    token: String,
-    now: Millis,
-) -> Result<Option<Claimed>, StoreError> {
+pub async fn claim(db: &dyn Db, id: ImportJobId, token: String, now: Millis) -> Result<Option<Claimed>, StoreError> {
+    const RUN: &str = "UPDATE job_runs SET status = 'running', attempts = attempts + 1, \
+        started_at = coalesce(started_at, ?2) \
+        WHERE import_job_id = ?1 AND EXISTS (SELECT 1 FROM import_jobs WHERE id = ?1 AND lease_token = ?3)";
     let update = format!(
         "UPDATE import_jobs SET status = 'running', lease_token = ?2, lease_until = ?3, attempts = attempts + 1, \
            started_at = coalesce(started_at, ?4), updated_at = ?4 \
          WHERE id = ?1 AND status IN ('pending', 'running') AND (lease_until IS NULL OR lease_until <= ?4) \
          RETURNING {JOB_COLUMNS}"
     );
-    const RUN: &str = "UPDATE job_runs SET status = 'running', attempts = attempts + 1, \
-        started_at = coalesce(started_at, ?2) \
-        WHERE import_job_id = ?1 AND EXISTS (SELECT 1 FROM import_jobs WHERE id = ?1 AND lease_token = ?3)";
     let mut results = db
         .batch(vec![
             Statement::new(update).bind(id).bind(token.as_str()).bind(now.plus_ms(LEASE_MS)).bind(now),
@@ -264,7 +259,8 @@ pub async fn claim(
 
 /// Gives the job back without ending it, so that the next message can go on.
 pub async fn release(db: &dyn Db, lease: &Lease) -> Result<(), StoreError> {
-    const RELEASE: &str = "UPDATE import_jobs SET lease_token = NULL, lease_until = NULL WHERE id = ?1 AND lease_token = ?2";
+    const RELEASE: &str =
+        "UPDATE import_jobs SET lease_token = NULL, lease_until = NULL WHERE id = ?1 AND lease_token = ?2";
     db.run(Statement::new(RELEASE).bind(lease.job).bind(lease.token.as_str())).await.map(drop)
 }
 
@@ -330,9 +326,13 @@ impl Progress {
 }
 
 /// A file is read to its end, or as far as it can be.
-pub fn settle_file(file: ImportFileId, format: Option<&'static str>, status: FileStatus, note: Option<&str>) -> Statement {
-    const SETTLE: &str =
-        "UPDATE import_files SET status = ?2, note = ?3, format = coalesce(?4, format) WHERE id = ?1";
+pub fn settle_file(
+    file: ImportFileId,
+    format: Option<&'static str>,
+    status: FileStatus,
+    note: Option<&str>,
+) -> Statement {
+    const SETTLE: &str = "UPDATE import_files SET status = ?2, note = ?3, format = coalesce(?4, format) WHERE id = ?1";
     Statement::new(SETTLE).bind(file).bind(status.as_str()).bind(note).bind(format)
 }
 
@@ -353,11 +353,7 @@ struct Recounted {
 }
 
 /// How many stored plays carry an observation of each of these files. Reads all plays of the user once.
-pub async fn recount(
-    db: &dyn Db,
-    user: UserId,
-    files: &[ImportFile],
-) -> Result<Vec<(ImportFileId, u64)>, StoreError> {
+pub async fn recount(db: &dyn Db, user: UserId, files: &[ImportFile]) -> Result<Vec<(ImportFileId, u64)>, StoreError> {
     const EXTENDED: &str = "SELECT extended_file_id AS id, count(*) AS found FROM plays \
         WHERE user_id = ?1 AND extended_file_id IN (SELECT value FROM json_each(?2)) GROUP BY 1";
     const ACCOUNT: &str = "SELECT account_file_id AS id, count(*) AS found FROM plays \
@@ -388,9 +384,8 @@ pub async fn finish(
         merged = coalesce((SELECT sum(merged) FROM import_files WHERE import_job_id = ?1), 0), \
         skipped = coalesce((SELECT sum(duplicate + skipped + rejected) FROM import_files WHERE import_job_id = ?1), 0) \
         WHERE import_job_id = ?1";
-    let end = |sql: &'static str| {
-        Statement::new(sql).bind(lease.job).bind(status.as_str()).bind(error_message).bind(now)
-    };
+    let end =
+        |sql: &'static str| Statement::new(sql).bind(lease.job).bind(status.as_str()).bind(error_message).bind(now);
     under_lease(db, lease, vec![end(JOB), end(RUN)]).await
 }
 

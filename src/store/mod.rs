@@ -12,11 +12,16 @@ use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub mod askers;
+pub mod catalogue;
+pub mod contract;
 #[cfg(target_arch = "wasm32")]
 pub mod d1;
-pub mod contract;
 pub mod import_jobs;
+pub mod listening;
 pub mod logs;
+pub mod memory;
+pub mod play_list;
 pub mod plays;
 pub mod rows;
 pub mod tracks;

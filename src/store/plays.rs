@@ -27,24 +27,24 @@ pub struct PlayKey {
 /// A row of `plays`, in the order of [`COLUMNS`]. Instants of sources are distances from `ended_at`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlayRow(
-    i64,                   // 0 ended_at
-    TrackId,               // 1 track_id
-    i64,                   // 2 ordinal
-    i64,                   // 3 kind
-    Option<i64>,           // 4 ms_played
-    Option<i64>,           // 5 extended_offset_ms
-    Option<i64>,           // 6 extended_elapsed_ms
-    Option<StoredReason>,  // 7 reason_start
-    Option<StoredReason>,  // 8 reason_end
-    i64,                   // 9 flags
-    Option<ImportFileId>,  // 10 extended_file_id
-    Option<i64>,           // 11 account_offset_ms
-    Option<i64>,           // 12 account_ms_played
-    Option<TrackId>,       // 13 account_track_id
-    Option<ImportFileId>,  // 14 account_file_id
-    Option<i64>,           // 15 api_offset_ms
-    Option<TrackId>,       // 16 api_track_id
-    Option<String>,        // 17 context_uri
+    i64,                  // 0 ended_at
+    TrackId,              // 1 track_id
+    i64,                  // 2 ordinal
+    i64,                  // 3 kind
+    Option<i64>,          // 4 ms_played
+    Option<i64>,          // 5 extended_offset_ms
+    Option<i64>,          // 6 extended_elapsed_ms
+    Option<StoredReason>, // 7 reason_start
+    Option<StoredReason>, // 8 reason_end
+    i64,                  // 9 flags
+    Option<ImportFileId>, // 10 extended_file_id
+    Option<i64>,          // 11 account_offset_ms
+    Option<i64>,          // 12 account_ms_played
+    Option<TrackId>,      // 13 account_track_id
+    Option<ImportFileId>, // 14 account_file_id
+    Option<i64>,          // 15 api_offset_ms
+    Option<TrackId>,      // 16 api_track_id
+    Option<String>,       // 17 context_uri
 );
 
 const COLUMNS: &str = "ended_at, track_id, ordinal, kind, ms_played, extended_offset_ms, extended_elapsed_ms, \
@@ -129,9 +129,8 @@ impl PlayRow {
             seen.song = seen.song.filter(|_| !seen.details.without_names);
             seen
         });
-        let account = self
-            .11
-            .map(|offset_ms| observe(Source::Account, offset_ms, self.13.unwrap_or(self.1), self.12, self.14));
+        let account =
+            self.11.map(|offset_ms| observe(Source::Account, offset_ms, self.13.unwrap_or(self.1), self.12, self.14));
         let api = self.15.map(|offset_ms| {
             let mut seen = observe(Source::Api, offset_ms, self.16.unwrap_or(self.1), None, None);
             seen.details.context_uri = self.17;
@@ -231,11 +230,7 @@ struct Version {
 }
 
 /// Reads the plays within `ranges`; `None` when there is no such user.
-pub async fn in_ranges(
-    db: &dyn Db,
-    user: UserId,
-    ranges: &[(Millis, Millis)],
-) -> Result<Option<InRanges>, StoreError> {
+pub async fn in_ranges(db: &dyn Db, user: UserId, ranges: &[(Millis, Millis)]) -> Result<Option<InRanges>, StoreError> {
     let sql = format!(
         "SELECT json_group_array(json_array({COLUMNS})) AS rows FROM (SELECT p.* FROM json_each(?2) AS ranges \
          JOIN plays AS p ON p.user_id = ?1 AND p.ended_at >= max(ranges.value->>0, ?3) AND p.ended_at <= ranges.value->>1 \
@@ -286,10 +281,14 @@ pub fn delete(user: UserId, keys: &[PlayKey]) -> Vec<Statement> {
 /// Writes rows, over those with the same key.
 pub fn upsert(user: UserId, rows: &[PlayRow]) -> Vec<Statement> {
     let values: Vec<String> = (0..18).map(|column| format!("value->>{column}")).collect();
-    let updates: Vec<String> = COLUMNS.split(", ").skip(3).map(|column| {
-        let column = column.trim();
-        format!("{column} = excluded.{column}")
-    }).collect();
+    let updates: Vec<String> = COLUMNS
+        .split(", ")
+        .skip(3)
+        .map(|column| {
+            let column = column.trim();
+            format!("{column} = excluded.{column}")
+        })
+        .collect();
     let sql = format!(
         "INSERT INTO plays (user_id, {COLUMNS}) SELECT CAST(?1 AS INTEGER), {} FROM json_each(?2) WHERE true \
          ON CONFLICT (user_id, ended_at, track_id, ordinal) DO UPDATE SET {}",
@@ -381,7 +380,28 @@ mod tests {
         let app = TestApp::new();
         app.post("/admin/users", &serde_json::json!({"display_name": "Ada"}));
         let rows: Vec<PlayRow> = (0..20_000_i64)
-            .map(|at| PlayRow(at * 1_000, TrackId(9), 0, 0, Some(at), Some(0), None, None, None, 0, None, None, None, None, None, None, None, None))
+            .map(|at| {
+                PlayRow(
+                    at * 1_000,
+                    TrackId(9),
+                    0,
+                    0,
+                    Some(at),
+                    Some(0),
+                    None,
+                    None,
+                    None,
+                    0,
+                    None,
+                    None,
+                    None,
+                    None,
+                    None,
+                    None,
+                    None,
+                    None,
+                )
+            })
             .collect();
         let db: &dyn Db = &*app.app.db;
         block_on(db.batch(upsert(UserId(1), &rows))).unwrap();

@@ -84,6 +84,9 @@ pub fn upsert(tracks: &[TrackFacts]) -> Vec<Statement> {
     statements
 }
 
+/// Id, song, ISRC and length of a track.
+type IdentityRow = (TrackId, Option<SongId>, Option<String>, Option<i64>);
+
 /// What is known of some tracks, for comparing sources.
 pub async fn identities(db: &dyn Db, tracks: &[TrackId]) -> Result<HashMap<TrackId, Identity>, StoreError> {
     const SELECT: &str = "SELECT json_group_array(json_array(id, song_id, isrc, duration_ms)) FROM tracks \
@@ -92,11 +95,10 @@ pub async fn identities(db: &dyn Db, tracks: &[TrackId]) -> Result<HashMap<Track
     // 8,000 rows are far below the longest string, whatever is in them.
     for some in tracks.chunks(8_000) {
         let text = db.run(Statement::new(SELECT).bind(json!(some).to_string())).await?.document()?;
-        let rows: Vec<(TrackId, Option<SongId>, Option<String>, Option<i64>)> =
+        let rows: Vec<IdentityRow> =
             serde_json::from_str(&text).map_err(|error| StoreError::Shape(format!("tracks: {error}")))?;
-        identities.extend(
-            rows.into_iter().map(|(id, song, isrc, duration_ms)| (id, Identity { song, isrc, duration_ms })),
-        );
+        identities
+            .extend(rows.into_iter().map(|(id, song, isrc, duration_ms)| (id, Identity { song, isrc, duration_ms })));
     }
     Ok(identities)
 }
@@ -119,7 +121,8 @@ mod tests {
     }
 
     fn canonical(app: &TestApp, id: TrackId) -> Option<i64> {
-        app.db.with(|db| db.query_row("SELECT canonical_id FROM tracks WHERE id = ?1", [id.0], |row| row.get(0)).unwrap())
+        app.db
+            .with(|db| db.query_row("SELECT canonical_id FROM tracks WHERE id = ?1", [id.0], |row| row.get(0)).unwrap())
     }
 
     #[test]

@@ -18,8 +18,7 @@ pub struct User {
     pub updated_at: Millis,
 }
 
-const COLUMNS: &str =
-    "id, display_name, timezone, spotify_user_id, plays_version, total_plays, created_at, updated_at";
+const COLUMNS: &str = "id, display_name, timezone, spotify_user_id, plays_version, total_plays, created_at, updated_at";
 
 pub async fn insert(db: &dyn Db, display_name: &str, timezone: &str, now: Millis) -> Result<User, StoreError> {
     let sql = format!(

@@ -34,6 +34,7 @@ pub const MAX_TEXT_CHARS: usize = 2_000;
 
 /// Ids that become columns of a log row, so that logs can be found by them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "named as the columns and the event fields are")]
 pub struct Subject {
     pub user_id: Option<i64>,
     pub job_run_id: Option<i64>,

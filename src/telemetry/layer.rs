@@ -65,8 +65,7 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for CaptureLayer {
             capture = extensions.get::<Arc<Capture>>().map(Arc::clone).or(capture);
         }
         subject.learn(read.subject);
-        let entry =
-            Entry { at: (self.platform.now)(), level, message: read.message, subject, fields: read.fields };
+        let entry = Entry { at: (self.platform.now)(), level, message: read.message, subject, fields: read.fields };
         if level >= LogLevel::Info {
             (self.platform.console)(level, &line(&entry, capture.as_deref()));
         }

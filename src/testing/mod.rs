@@ -1,6 +1,7 @@
 //! What native tests run on: the real migrations and the shipped SQL on SQLite, the real router, a clock that is set.
 
 pub mod platform;
+pub mod scene;
 pub mod sqlite;
 pub mod test_app;
 

@@ -16,7 +16,7 @@ use futures_util::{
 };
 
 use crate::{
-    app::{StorageError, ArchiveStream, ArchiveUpload, Archives, Background, Clock, JobQueue, QueueError},
+    app::{ArchiveStream, ArchiveUpload, Archives, Background, Clock, JobQueue, QueueError, StorageError},
     domain::instant::Millis,
     jobs::message::JobMessage,
 };
@@ -110,7 +110,8 @@ impl Archives for MemoryArchives {
                 return Err(StorageError::Failed("range not satisfiable".to_owned()));
             }
             // R2 streams 4 KiB chunks.
-            let chunks: Vec<_> = object.slice(from..to).chunks(4096).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+            let chunks: Vec<_> =
+                object.slice(from..to).chunks(4096).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
             Ok(Box::pin(stream::iter(chunks)) as ArchiveStream)
         });
         Box::pin(ready(range))

@@ -107,7 +107,8 @@ impl Sqlite {
             let mut results = Vec::new();
             for statement in statements {
                 statement.check()?;
-                let rows = run(&transaction, statement).map_err(|error| StoreError::from_message(&error.to_string()))?;
+                let rows =
+                    run(&transaction, statement).map_err(|error| StoreError::from_message(&error.to_string()))?;
                 self.rows_written.fetch_add(rows.changes, Ordering::Relaxed);
                 results.push(rows);
             }

@@ -67,6 +67,7 @@ impl TestApp {
             queue: Arc::clone(&queue) as _,
             clock: Arc::clone(&clock) as _,
             background: Arc::new(AtOnce),
+            memory: Arc::default(),
         };
         Self { app, db, archives, queue, clock }
     }

@@ -4,7 +4,11 @@
 //! exactly as it is stored.
 
 use super::{END_MARGIN_MS, MAX_SPAN_MS, SeenTooLittle, candidates, match_observations, reach, sort_key};
-use crate::domain::{instant::Millis, observation::{Observation, Source}, play::Play};
+use crate::domain::{
+    instant::Millis,
+    observation::{Observation, Source},
+    play::Play,
+};
 
 /// Matches anew every group with a fresh observation; the other plays come back untouched. In order of time.
 pub fn rematch(

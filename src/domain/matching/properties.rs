@@ -65,7 +65,9 @@ fn observations() -> impl Strategy<Value = Vec<Observation>> {
             }
             let key = observation.record_key();
             if source == 1 {
-                let equal = observations.iter().filter(|known| (known.source, known.ended_at, known.track, known.ms_played) == (key.0, key.1, key.2, key.3));
+                let equal = observations.iter().filter(|known| {
+                    (known.source, known.ended_at, known.track, known.ms_played) == (key.0, key.1, key.2, key.3)
+                });
                 observation.ordinal = u32::try_from(equal.count()).unwrap();
             }
             observations.push(observation);
@@ -184,7 +186,8 @@ fn two_listens_of_one_track_stay_two() {
 
 #[test]
 fn the_nearest_partner_wins_and_the_other_stays_alone() {
-    let plays = match_observations([extended(NOON, 1), extended(NOON.plus_ms(20_000), 1), api(NOON.plus_ms(18_000), 1)]);
+    let plays =
+        match_observations([extended(NOON, 1), extended(NOON.plus_ms(20_000), 1), api(NOON.plus_ms(18_000), 1)]);
     assert_eq!(plays.len(), 2);
     assert!(plays[0].api.is_none());
     assert!(plays[1].api.is_some());

@@ -45,13 +45,12 @@ impl<'a> Reading<'a> {
             return slices.settle(file, None, FileStatus::Unreadable, Some("The file is not in the archive.")).await;
         };
         let hint = FileHint::from_name(&entry.name);
-        let mut history =
-            match HistoryFile::new(entry, hint, file.rows_read, &self.limits, self.now(), Some(file.id)) {
-                Ok(history) => history,
-                Err(error) => {
-                    return slices.settle(file, None, FileStatus::Unreadable, Some(&error.to_string())).await;
-                }
-            };
+        let mut history = match HistoryFile::new(entry, hint, file.rows_read, &self.limits, self.now(), Some(file.id)) {
+            Ok(history) => history,
+            Err(error) => {
+                return slices.settle(file, None, FileStatus::Unreadable, Some(&error.to_string())).await;
+            }
+        };
         let outcome = self.read_rows(slices, file, entry, &mut history, rows_left).await?;
         let (status, note) = match outcome {
             Outcome::Whole => (FileStatus::Done, None),

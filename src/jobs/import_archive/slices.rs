@@ -155,7 +155,7 @@ impl<'a> Slices<'a> {
             while let Some(row) = stored.next_if(|row| row.key().ended_at <= cluster.seen_to.0) {
                 rows.push(row);
             }
-            match change.settle(cluster, rows, &observations, &identities) {
+            match change.settle(cluster, &rows, &observations, &identities) {
                 Ok(settled) => {
                     for (position, outcome) in cluster.positions.iter().zip(settled) {
                         if let Some(slot) = outcomes.get_mut(*position) {
@@ -302,7 +302,7 @@ impl Change {
     fn settle(
         &mut self,
         cluster: &Cluster,
-        rows: Vec<PlayRow>,
+        rows: &[PlayRow],
         observations: &[Observation],
         identities: &Identities,
     ) -> Result<Vec<Outcome>, SeenTooLittle> {

@@ -136,7 +136,7 @@ fn extended_and_account_data_give_the_same_plays_in_either_order_and_mixed() {
 fn account_data_alone_is_taken_row_by_row() {
     let app = app_with_user();
     let plays = life(11);
-    let seen = seen_by_account(&plays);
+    let seen = seen_by_account(&plays, AccountLayout::New);
     let job = import(&app, write_account(&plays, AccountLayout::New, i64::MIN..i64::MAX).unwrap());
     assert_eq!(job["status"], "success", "{job}");
     assert_eq!(job["progress"]["format_detected"], "account_data");
@@ -272,8 +272,11 @@ fn personal_values_reach_no_table() {
 
 #[test]
 fn reaching_the_most_rows_is_partial_and_says_why() {
-    let vars =
-        [("ADMIN_AUTH_MODE", "token"), ("ADMIN_TOKEN", crate::testing::test_app::ADMIN_TOKEN), ("IMPORT_MAX_RECORDS", "100")];
+    let vars = [
+        ("ADMIN_AUTH_MODE", "token"),
+        ("ADMIN_TOKEN", crate::testing::test_app::ADMIN_TOKEN),
+        ("IMPORT_MAX_RECORDS", "100"),
+    ];
     let app = TestApp::with_vars(&vars);
     app.post("/admin/users", &json!({"display_name": "Ada"}));
     let job = import(&app, write_extended(&life(18), FieldSet::R4).unwrap());

@@ -1,1 +1,0 @@
-//! Stretches of days without a single play.

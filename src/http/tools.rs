@@ -1,0 +1,136 @@
+//! Calling tools over plain HTTP.
+//!
+//! Must stay true: what a tool itself decides is an answer with `success`, which a model can act on; a call that was not
+//! understood is a problem document that carries the same members; what failed inside says one fixed sentence.
+
+use axum::{
+    Extension, Json,
+    body::Body,
+    extract::{Path, State},
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{auth::Caller, body};
+use crate::{
+    app::App,
+    error::{AppError, FieldError, Problem},
+    tools::{self, Tool, parameters::Arguments},
+};
+
+/// GET /mcp/tools: the catalogue.
+pub async fn catalogue() -> Json<Value> {
+    Json(tools::catalogue())
+}
+
+/// POST /tools/{name}: the arguments alone in, the result alone out.
+pub async fn call_by_name(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Value>, AppError> {
+    let tool = tools::find(&name).ok_or_else(|| AppError::NotFound(unknown_tool()))?;
+    let Value::Object(object) = body::json(&headers, body).await? else {
+        return Err(AppError::invalid("body", "must be a JSON object: the arguments"));
+    };
+    let arguments = Arguments::from_object(tool.parameters, &object)?;
+    Ok(Json(tool.call(app, caller, arguments).await?))
+}
+
+fn unknown_tool() -> String {
+    format!("There is no such tool; known are: {}.", tools::names().join(", "))
+}
+
+/// The answer to a call.
+#[derive(Serialize)]
+struct Called {
+    tool: &'static str,
+    success: bool,
+    result: Option<Value>,
+    error: Option<String>,
+}
+
+/// POST /mcp/call: `{tool, arguments}`, `{tool, args}`, or the arguments beside `tool`.
+pub async fn call(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let mut asked_for = Value::Null;
+    let outcome = match understand(&headers, body, &mut asked_for).await {
+        Ok((tool, arguments)) => match tool.call(app, caller, arguments).await {
+            Ok(result) => Ok(Called { tool: tool.name, success: true, result: Some(result), error: None }),
+            Err(error @ (AppError::NotFound(_) | AppError::Conflict(_))) => {
+                Ok(Called { tool: tool.name, success: false, result: None, error: Some(error.detail()) })
+            }
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(answer) => Json(answer).into_response(),
+        Err(error) => refused(error, asked_for),
+    }
+}
+
+/// A problem that also carries what an answer to a call has.
+fn refused(error: AppError, asked_for: Value) -> Response {
+    let sentence = error.detail();
+    let mut response = error.into_response();
+    if let Some(problem) = response.extensions_mut().get_mut::<Problem>() {
+        problem.more = Map::from_iter([
+            ("tool".to_owned(), asked_for),
+            ("success".to_owned(), Value::Bool(false)),
+            ("result".to_owned(), Value::Null),
+            ("error".to_owned(), Value::String(sentence)),
+        ]);
+    }
+    response
+}
+
+/// The tool and the arguments of a call; `asked_for` becomes the tool's name as soon as it is known.
+async fn understand(
+    headers: &HeaderMap,
+    body: Body,
+    asked_for: &mut Value,
+) -> Result<(&'static Tool, Arguments), AppError> {
+    let Value::Object(mut envelope) = body::json(headers, body).await? else {
+        return Err(AppError::invalid("body", "must be a JSON object with `tool` and `arguments`"));
+    };
+    let Some(Value::String(name)) = envelope.remove("tool") else {
+        return Err(AppError::invalid("tool", "is required and must be the name of a tool"));
+    };
+    let tool = tools::find(&name).ok_or_else(|| AppError::invalid("tool", unknown_tool()))?;
+    *asked_for = Value::from(tool.name);
+    let object = arguments_of(envelope)?;
+    Ok((tool, Arguments::from_object(tool.parameters, &object)?))
+}
+
+/// `arguments`, else `args`, else what is left of the envelope. An empty one of the first two counts as absent.
+fn arguments_of(mut envelope: Map<String, Value>) -> Result<Map<String, Value>, AppError> {
+    let mut errors = Vec::new();
+    for name in ["arguments", "args"] {
+        match object_in(envelope.remove(name)) {
+            Some(object) if !object.is_empty() => return Ok(object),
+            Some(_) => {}
+            None => errors.push(FieldError::new(name, "must be a JSON object")),
+        }
+    }
+    if errors.is_empty() { Ok(envelope) } else { Err(AppError::Invalid(errors)) }
+}
+
+/// An object, also one written into a string, as some models send it. `None`: it is something else.
+fn object_in(value: Option<Value>) -> Option<Map<String, Value>> {
+    match value {
+        None | Some(Value::Null) => Some(Map::new()),
+        Some(Value::Object(object)) => Some(object),
+        Some(Value::String(text)) if text.trim().is_empty() => Some(Map::new()),
+        Some(Value::String(text)) => serde_json::from_str(&text).ok(),
+        Some(_) => None,
+    }
+}

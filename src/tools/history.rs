@@ -1,0 +1,289 @@
+//! How a history question is answered: one batch for the user and the plays of the window, a second one only for names
+//! this isolate does not know yet, then plain counting.
+//!
+//! Must stay true:
+//! * a tool's `answer` sees only [`Answering`] and does nothing but compute, so that an answer may be kept for as long as
+//!   question, user, `plays_version` and the plays inside the window stay the same;
+//! * every answer says its window, what it counted, and what the data does not cover.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Context, figures::Figures, parameters::Arguments, question::Question};
+use crate::{
+    app::App,
+    domain::{
+        instant::{DAY_MS, Millis},
+        local_time::{LocalClock, date_of_day},
+        tally::{IdMap, Tally},
+        window::{Window, WindowError},
+    },
+    error::AppError,
+    store::{
+        askers::{self, Asker},
+        catalogue::Catalogue,
+        listening::{self, Columns, Listening, Sources},
+    },
+};
+
+/// What a tool needs to have counted.
+#[expect(clippy::struct_excessive_bools, reason = "four independent parts, named where they are used")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// Plays by track, with names.
+    pub tracks: bool,
+    /// The artists of those tracks.
+    pub artists: bool,
+    /// Plays by weekday and hour.
+    pub calendar: bool,
+    /// Sources, and days with and without data.
+    pub coverage: bool,
+}
+
+/// Everything a tool may look at.
+pub struct Answering {
+    pub question: Question,
+    pub asker: Asker,
+    pub zone: TimeZone,
+    pub window: Window,
+    pub now: Millis,
+    /// Rows of the kind asked for, counted or not.
+    pub rows: i64,
+    pub sources: Sources,
+    pub figures: Figures,
+    /// Plays by canonical track, with estimates. Only with [`Need::tracks`].
+    pub songs: IdMap<Tally>,
+    pub catalogue: Arc<Catalogue>,
+}
+
+/// Asks, counts and answers.
+pub async fn run<T: Serialize>(
+    context: Context,
+    arguments: Arguments,
+    need: Need,
+    answer: impl Fn(&Answering) -> T,
+) -> Result<Value, AppError> {
+    let question = Question::read(&arguments, context.caller)?;
+    let answering = ask(&context.app, question, need).await?;
+    let value = serde_json::to_value(answer(&answering)).map_err(|_| AppError::Internal("an answer was not JSON"))?;
+    let (user_id, rows) = (answering.asker.id.0, answering.rows);
+    tracing::info!(user_id, tool = context.tool, rows, "A tool answered");
+    Ok(value)
+}
+
+async fn ask(app: &App, question: Question, need: Need) -> Result<Answering, AppError> {
+    let now = app.now();
+    let columns = Columns { tracks: need.tracks, coverage: need.coverage };
+    let (asker, zone, window, listening) = listen(app, &question, columns, now).await?;
+    let figures = Figures::count(&listening, &zone, need);
+    let catalogue = know(app, &asker, &figures, need).await?;
+    let songs = if need.tracks { figures.songs(&catalogue) } else { IdMap::default() };
+    let sources = if need.coverage { listening.sources() } else { Sources::default() };
+    let rows = listening.rows();
+    Ok(Answering { question, asker, zone, window, now, rows, sources, figures, songs, catalogue })
+}
+
+/// The plays of the window and whose they are. The window's instants may depend on the user's zone, which is known only
+/// from the database: what this isolate remembers is taken first, and a second batch follows when it was wrong.
+async fn listen(
+    app: &App,
+    question: &Question,
+    columns: Columns,
+    now: Millis,
+) -> Result<(Asker, TimeZone, Window, Listening), AppError> {
+    let remembered = app.memory.zone(question.user).unwrap_or_else(|| app.config.default_timezone.clone());
+    let mut zone = question.zone.clone().unwrap_or_else(|| zone_of(&remembered));
+    // An impossible window is an error once the zone is certain; until then nothing is read.
+    let nothing = Window { from: now, to: now, shown_to: now, days: 0 };
+    for _ in 0..3 {
+        let window = question.window.resolve(&zone, now).unwrap_or(nothing);
+        let mut statements = vec![
+            askers::select(question.user),
+            listening::scan(question.user, window.from, window.to, now, question.counting, columns),
+        ];
+        if question.user.is_none() {
+            statements.push(askers::select_ids(LISTED_USERS));
+        }
+        let mut results = app.db.batch(statements).await?.into_iter();
+        let mut next = || results.next().unwrap_or_default();
+        let (of_asker, of_plays, of_ids) = (next(), next(), next());
+        let Some(asker) = askers::read(of_asker)? else {
+            let ids = askers::read_ids(of_ids)?;
+            return Err(nobody(question, &ids));
+        };
+        app.memory.learn_zone(question.user, &asker.timezone);
+        zone = question.zone.clone().unwrap_or_else(|| zone_of(&asker.timezone));
+        let certain = question.window.resolve(&zone, now).map_err(no_window)?;
+        if certain == window {
+            return Ok((asker, zone, window, Listening::read(of_plays, columns)?));
+        }
+    }
+    Err(AppError::Internal("the user's zone changed while the question was asked"))
+}
+
+const LISTED_USERS: u32 = 50;
+
+fn nobody(question: &Question, ids: &[crate::domain::ids::UserId]) -> AppError {
+    match (question.user, ids) {
+        (Some(user), _) => AppError::NotFound(format!("User {user} not found.")),
+        (None, []) => AppError::NotFound("There are no users yet.".to_owned()),
+        (None, ids) => {
+            let listed: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            let rule = format!("is required, since there is more than one user; there are: {}", listed.join(", "));
+            AppError::invalid("user_id", rule)
+        }
+    }
+}
+
+fn no_window(error: WindowError) -> AppError {
+    AppError::invalid("from", error.to_string())
+}
+
+/// A stored zone is checked when it is stored; should it be gone from the database of zones, days are UTC's.
+fn zone_of(name: &str) -> TimeZone {
+    TimeZone::get(name).unwrap_or(TimeZone::UTC)
+}
+
+/// The catalogue with everything the figures name.
+async fn know(app: &App, asker: &Asker, figures: &Figures, need: Need) -> Result<Arc<Catalogue>, AppError> {
+    let mut catalogue = app.memory.catalogue(&asker.generation);
+    let unknown: Vec<i64> =
+        figures.tracks_to_know().into_iter().filter(|track| !catalogue.knows(*track, need.artists)).collect();
+    if !unknown.is_empty() {
+        Arc::make_mut(&mut catalogue).load(&*app.db, &unknown, need.artists).await?;
+        app.memory.keep_catalogue(&catalogue);
+    }
+    Ok(catalogue)
+}
+
+/// The stretch of time that was looked at.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct WindowShown {
+    /// The first instant inside.
+    pub from: Millis,
+    /// The end; an instant given as `to` is no longer inside.
+    pub to: Millis,
+    /// The days asked for, or the calendar days that the window touches.
+    pub days: i64,
+    /// The zone of dates, weekdays and hours.
+    pub timezone: String,
+}
+
+/// What was counted, and how certain the times are.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Counted {
+    /// Which plays count, as a sentence.
+    pub rule: String,
+    /// Plays that count.
+    pub plays: i64,
+    /// Rows of this kind in the window, those that do not count included.
+    pub rows: i64,
+    /// The part of the time that is taken from track lengths, for plays of unknown length.
+    pub estimated_ms: i64,
+    /// That part as a share of all the time, 0 to 1.
+    pub estimated_share: f64,
+}
+
+/// What every answer carries.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Common {
+    pub window: WindowShown,
+    pub counted: Counted,
+    /// What the data does not cover, as a sentence to repeat; null when there is nothing to say.
+    pub coverage_note: Option<String>,
+}
+
+impl Answering {
+    /// The common part, with the answer's whole time and how much of it is estimated.
+    pub fn common(&self, ms_played: i64, estimated_ms: i64) -> Common {
+        Common {
+            window: WindowShown {
+                from: self.window.from,
+                to: self.window.shown_to,
+                days: self.window.days,
+                timezone: self.zone.iana_name().unwrap_or("UTC").to_owned(),
+            },
+            counted: Counted {
+                rule: self.question.rule(),
+                plays: self.figures.total.plays,
+                rows: self.rows,
+                estimated_ms,
+                estimated_share: share(estimated_ms, ms_played, 3),
+            },
+            coverage_note: self.coverage_note(),
+        }
+    }
+
+    /// The common part of an answer about tracks: time and estimate of all of them.
+    pub fn common_of_songs(&self) -> Common {
+        let total = self.total_of_songs();
+        self.common(total.ms_played(), total.estimated_ms)
+    }
+
+    pub fn total_of_songs(&self) -> Tally {
+        let mut total = Tally::default();
+        self.songs.values().for_each(|tally| total.merge(tally));
+        total
+    }
+
+    pub fn date(&self, instant: Millis) -> String {
+        date_of_day(LocalClock::new(self.zone.clone()).at(instant).day)
+    }
+
+    fn coverage_note(&self) -> Option<String> {
+        let (Some(first), Some(last)) = (self.asker.first_ever, self.asker.last_ever) else {
+            return Some("Nothing has been recorded for this user yet.".to_owned());
+        };
+        let (begins, ends) = (self.date(first), self.date(last));
+        let end = self.window.to.min(self.now);
+        if first >= self.window.to {
+            Some(format!("The history begins on {begins}, after the window asked about."))
+        } else if last < self.window.from {
+            Some(format!("The newest data is of {ends}, before the window asked about."))
+        } else {
+            let late_start = first.since_ms(self.window.from) > DAY_MS;
+            let early_end = end.since_ms(last) > 7 * DAY_MS;
+            match (late_start, early_end) {
+                (true, true) => Some(format!(
+                    "The history reaches from {begins} to {ends}; other days of the window are not covered."
+                )),
+                (true, false) => {
+                    Some(format!("The history begins on {begins}; earlier days of the window are not covered."))
+                }
+                (false, true) => {
+                    Some(format!("The newest data is of {ends}; later days of the window are not covered."))
+                }
+                (false, false) => None,
+            }
+        }
+    }
+}
+
+/// `part` of `whole`, rounded; 0 when there is nothing.
+#[expect(clippy::cast_precision_loss, reason = "a rounded share")]
+pub fn share(part: i64, whole: i64, decimals: i32) -> f64 {
+    if whole <= 0 { 0.0 } else { rounded(part as f64 / whole as f64, decimals) }
+}
+
+pub fn rounded(number: f64, decimals: i32) -> f64 {
+    let scale = 10_f64.powi(decimals);
+    (number * scale).round() / scale
+}
+
+/// Longer names are cut: an answer has to stay below what an assistant takes.
+const MAX_NAME_CHARS: usize = 200;
+
+/// A name as it is shown.
+pub fn shown(name: Option<&str>) -> String {
+    let Some(name) = name.filter(|name| !name.is_empty()) else { return "Unknown".to_owned() };
+    match name.char_indices().nth(MAX_NAME_CHARS) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+        None => name.to_owned(),
+    }
+}

@@ -1,0 +1,39 @@
+//! What is listed, held by a golden file. `UPDATE_GOLDEN=1 cargo test --lib catalogue` writes it anew.
+
+use serde_json::Value;
+
+use super::super::TOOLS;
+use crate::testing::TestApp;
+
+const GOLDEN: &str = include_str!("catalogue.golden.json");
+
+#[test]
+fn the_catalogue_is_the_golden_one() {
+    let listed = TestApp::new().get("/mcp/tools").json();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tools/tests/catalogue.golden.json");
+        std::fs::write(path, format!("{}\n", serde_json::to_string_pretty(&listed).unwrap())).unwrap();
+        return;
+    }
+    let golden: Value = serde_json::from_str(GOLDEN).unwrap();
+    assert_eq!(listed, golden, "UPDATE_GOLDEN=1 writes the golden file anew");
+}
+
+#[test]
+fn names_and_texts_are_what_assistants_take() {
+    let names: Vec<&str> = TOOLS.iter().map(|tool| tool.name).collect();
+    assert!(names.is_sorted());
+    for tool in TOOLS {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        assert!(tool.name.len() <= 32 && tool.name.bytes().all(plain) && tool.name.starts_with(char::is_lowercase));
+        assert!((20..=300).contains(&tool.description.chars().count()), "{}", tool.name);
+        for parameter in tool.parameters {
+            assert!((10..=700).contains(&parameter.description.chars().count()), "{}", parameter.name);
+        }
+        let schema = (tool.output_schema)();
+        for common in ["window", "counted", "coverage_note"] {
+            assert!(schema["properties"].get(common).is_some(), "{}: {common}", tool.name);
+        }
+        assert!(!schema.to_string().contains("$ref"), "{}", tool.name);
+    }
+}
