@@ -13,6 +13,7 @@ use crate::{
     domain::instant::Millis,
     jobs::message::JobMessage,
     store::{Db, memory::Memory},
+    tools::kept::Kept,
 };
 
 /// Everything a request or a job may use. Cheap to clone; made anew for each event.
@@ -26,6 +27,8 @@ pub struct App {
     pub background: Arc<dyn Background>,
     /// The isolate's own: the same for all its events.
     pub memory: Arc<Memory>,
+    /// What this isolate has counted already.
+    pub kept: Arc<Kept>,
 }
 
 impl App {

@@ -24,6 +24,7 @@ use crate::{
     jobs::{self, Verdict},
     store::{d1::D1, memory::Memory},
     telemetry,
+    tools::kept::Kept,
 };
 
 /// Bindings, as `wrangler.toml` names them.
@@ -84,6 +85,7 @@ async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
 fn open(env: &Env, background: Arc<dyn crate::app::Background>) -> Result<App, SettingError> {
     static CONFIG: OnceLock<Arc<Config>> = OnceLock::new();
     static MEMORY: OnceLock<Arc<Memory>> = OnceLock::new();
+    static KEPT: OnceLock<Arc<Kept>> = OnceLock::new();
     let missing = |variable: &'static str| SettingError { variable, problem: "is not bound in wrangler.toml" };
     let config = match CONFIG.get() {
         Some(config) => Arc::clone(config),
@@ -100,6 +102,7 @@ fn open(env: &Env, background: Arc<dyn crate::app::Background>) -> Result<App, S
         clock: Arc::new(platform::WorkersClock),
         background,
         memory: Arc::clone(MEMORY.get_or_init(Arc::default)),
+        kept: Arc::clone(KEPT.get_or_init(Arc::default)),
     })
 }
 

@@ -68,6 +68,7 @@ impl TestApp {
             clock: Arc::clone(&clock) as _,
             background: Arc::new(AtOnce),
             memory: Arc::default(),
+            kept: Arc::default(),
         };
         Self { app, db, archives, queue, clock }
     }
