@@ -85,7 +85,8 @@ fn name(raw: &[u8], flags: u16, extra: &[u8]) -> String {
     match unicode_path {
         Some(path) => path.to_owned(),
         None if flags & UTF8_FLAG != 0 => String::from_utf8_lossy(raw).into_owned(),
-        None => from_code_page_437(raw),
+        // macOS writes UTF-8 and does not say so; names in the code page are hardly ever UTF-8 by chance.
+        None => std::str::from_utf8(raw).map_or_else(|_| from_code_page_437(raw), str::to_owned),
     }
 }
 
