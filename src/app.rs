@@ -57,6 +57,9 @@ pub trait Archives: Send + Sync {
     fn read<'a>(&'a self, key: &'a str, offset: u64, length: u64)
     -> BoxFuture<'a, Result<ArchiveStream, StorageError>>;
 
+    /// Keys of objects stored at or before `instant`; some of them when there are very many.
+    fn keys_until(&self, instant: Millis) -> BoxFuture<'_, Result<Vec<String>, StorageError>>;
+
     /// Deletes the object; no error when there is none.
     fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StorageError>>;
 }

@@ -31,6 +31,8 @@ use crate::{
 const DATABASE: &str = "DB";
 const ARCHIVES: &str = "ARCHIVES";
 const JOBS: &str = "JOBS";
+/// The queue of messages that were given up.
+const DEAD_JOBS: &str = "listenlog-jobs-dead";
 
 /// Answers longer than this are streamed, without a Content-Length.
 const MAX_FIXED_BYTES: u64 = 8 * 1024 * 1024;
@@ -60,8 +62,14 @@ async fn queue(batch: MessageBatch<serde_json::Value>, env: Env, _context: Conte
             return Ok(());
         }
     };
+    let is_dead = batch.queue() == DEAD_JOBS;
     for message in batch.raw_iter() {
         let body = message.body().as_string().unwrap_or_default();
+        if is_dead {
+            SendFuture::new(jobs::record_dead(&app, &body)).await;
+            message.ack();
+            continue;
+        }
         let verdict = SendFuture::new(jobs::handle(&app, &body)).await;
         match verdict {
             Verdict::Done | Verdict::Bury { .. } => message.ack(),

@@ -103,16 +103,18 @@ impl Sqlite {
             if let Some(Failure::Intruder(sql)) = failure {
                 connection.execute_batch(sql).unwrap();
             }
+            let changes_before = connection.total_changes();
             let transaction = connection.unchecked_transaction().unwrap();
             let mut results = Vec::new();
             for statement in statements {
                 statement.check()?;
                 let rows =
                     run(&transaction, statement).map_err(|error| StoreError::from_message(&error.to_string()))?;
-                self.rows_written.fetch_add(rows.changes, Ordering::Relaxed);
                 results.push(rows);
             }
             transaction.commit().map_err(|error| StoreError::from_message(&error.to_string()))?;
+            let changes = connection.total_changes() - changes_before;
+            self.rows_written.fetch_add(changes, Ordering::Relaxed);
             if failure == Some(Failure::AfterWriting) { Err(lost()) } else { Ok(results) }
         })
     }
@@ -145,8 +147,6 @@ fn run(connection: &Connection, statement: &Statement) -> Result<Rows, rusqlite:
         }
     }
     let names: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
-    let writes = !prepared.readonly();
-    let before = connection.total_changes();
     let mut rows = Vec::new();
     let mut cursor = prepared.raw_query();
     while let Some(row) = cursor.next()? {
@@ -156,8 +156,7 @@ fn run(connection: &Connection, statement: &Statement) -> Result<Rows, rusqlite:
         }
         rows.push(object);
     }
-    let changes = if writes { connection.total_changes() - before } else { 0 };
-    Ok(Rows { rows, changes })
+    Ok(Rows { rows })
 }
 
 fn value(cell: ValueRef<'_>) -> Value {

@@ -97,16 +97,16 @@ async fn ask(app: &App, question: Question, need: Need) -> Result<Answering, App
     let columns = Columns { tracks: need.tracks, coverage: need.coverage };
     let scan =
         |window: &Window| vec![listening::scan(question.user, window.from, window.to, now, question.counting, columns)];
-    let looked = look(app, &question, now, scan).await?;
-    let listening = Listening::read(looked.more.into_iter().next().unwrap_or_default(), columns)?;
-    let figures = Figures::count(&listening, &looked.zone, need);
-    let catalogue = know(app, &looked.asker, &figures, need).await?;
+    let Looked { asker, zone, window, span, more } = look(app, &question, now, scan).await?;
+    let listening = Listening::read(more.into_iter().next().unwrap_or_default(), columns)?;
+    let figures = Figures::count(&listening, &zone, need);
+    let catalogue = know(app, &asker, &figures, need).await?;
     let songs = if need.tracks { figures.songs(&catalogue) } else { IdMap::default() };
     let sources = if need.coverage { listening.sources() } else { Sources::default() };
-    let (asker, span, rows) = (looked.asker, looked.span, listening.rows());
+    let rows = listening.rows();
     let counted = Arc::new(CountedPlays { asker, span, rows, sources, figures, songs, catalogue });
     app.kept.keep(key, &counted);
-    Ok(Answering { question, zone: looked.zone, window: looked.window, now, counted })
+    Ok(Answering { question, zone, window, now, counted })
 }
 
 /// Whose history a question is about and how its window lies, with what else was read in the same batch.
