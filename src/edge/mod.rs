@@ -74,7 +74,8 @@ async fn queue(batch: MessageBatch<serde_json::Value>, env: Env, _context: Conte
         match verdict {
             Verdict::Done | Verdict::Bury { .. } => message.ack(),
             Verdict::Retry { after_seconds } => {
-                message.retry_with_options(&QueueRetryOptionsBuilder::new().with_delay_seconds(after_seconds).build())
+                let options = QueueRetryOptionsBuilder::new().with_delay_seconds(after_seconds).build();
+                message.retry_with_options(&options);
             }
         }
     }
@@ -95,12 +96,11 @@ fn open(env: &Env, background: Arc<dyn crate::app::Background>) -> Result<App, S
     static MEMORY: OnceLock<Arc<Memory>> = OnceLock::new();
     static KEPT: OnceLock<Arc<Kept>> = OnceLock::new();
     let missing = |variable: &'static str| SettingError { variable, problem: "is not bound in wrangler.toml" };
-    let config = match CONFIG.get() {
-        Some(config) => Arc::clone(config),
-        None => {
-            let read = Config::from_vars(|name| env.var(name).ok().map(|value| value.to_string()))?;
-            Arc::clone(CONFIG.get_or_init(|| Arc::new(read)))
-        }
+    let config = if let Some(config) = CONFIG.get() {
+        Arc::clone(config)
+    } else {
+        let read = Config::from_vars(|name| env.var(name).ok().map(|value| value.to_string()))?;
+        Arc::clone(CONFIG.get_or_init(|| Arc::new(read)))
     };
     Ok(App {
         config,

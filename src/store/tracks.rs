@@ -143,7 +143,7 @@ mod tests {
     fn a_repeat_writes_nothing_and_a_missing_name_is_filled() {
         let app = TestApp::new();
         let nameless = TrackFacts::new(Some("spotify:track:a"), None, None, None).unwrap();
-        assert_eq!(write(&app, &[nameless.clone()]), 1);
+        assert_eq!(write(&app, std::slice::from_ref(&nameless)), 1);
         assert_eq!(write(&app, &[facts(Some("spotify:track:a"), "Song", "Artist")]), 3);
         assert_eq!(write(&app, &[facts(Some("spotify:track:a"), "Song", "Artist"), nameless]), 0);
     }

@@ -12,7 +12,10 @@ use serde_json::json;
 use tracing::Instrument;
 
 use super::{Capture, Platform, Service, install, open};
-use crate::{config::LogLevel, domain::instant::Millis, testing::TestApp};
+use crate::{
+    config::LogLevel,
+    testing::{TestApp, test_app::NOW},
+};
 
 /// Gives way once, so that others run in between.
 struct Yield(bool);
@@ -31,7 +34,7 @@ impl Future for Yield {
 }
 
 fn installed() {
-    install(Platform { now: || Millis(7), console: |_, _| {} });
+    install(Platform { now: || NOW, console: |_, _| {} });
 }
 
 #[test]
@@ -73,7 +76,7 @@ fn ids_of_an_outer_span_become_columns_and_the_inner_ones_win() {
     });
     let entry = capture.take().remove(0);
     assert_eq!((entry.subject.import_job_id, entry.subject.user_id), (Some(4), Some(2)));
-    assert_eq!((entry.level, entry.at, entry.fields["bytes"].as_i64()), (LogLevel::Error, Millis(7), Some(9)));
+    assert_eq!((entry.level, entry.at, entry.fields["bytes"].as_i64()), (LogLevel::Error, NOW, Some(9)));
 }
 
 #[test]

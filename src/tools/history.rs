@@ -86,7 +86,7 @@ pub async fn run<T: Serialize>(
 async fn ask(app: &App, question: Question, need: Need) -> Result<Answering, AppError> {
     let now = app.now();
     let zone = question.zone.as_ref().map(|zone| zone.iana_name().unwrap_or("UTC").to_owned());
-    let key = Key { user: question.user, window: question.window.clone(), zone, counting: question.counting, need };
+    let key = Key { user: question.user, window: question.window, zone, counting: question.counting, need };
     // Asked before: it may be enough to see that nothing has changed.
     if let Some(counted) = app.kept.find(&key) {
         let looked = look(app, &question, now, |_| Vec::new()).await?;
