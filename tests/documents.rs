@@ -3,7 +3,7 @@
 //! Must stay true: nothing is run, built or fetched; files are read as they lie in the repository, and what git would ignore
 //! is not looked at.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's helpers fail as the test does")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail as the test does")]
 
 #[path = "documents/code.rs"]
 mod code;
