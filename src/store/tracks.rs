@@ -52,7 +52,7 @@ WHERE tracks.id = found.song_id AND tracks.uri IS NULL
   AND (tracks.canonical_id IS NULL OR tracks.canonical_id > found.id)";
 
 /// Statements that make sure of these tracks, their artists and links. A repeat writes nothing.
-pub fn upsert(tracks: &[TrackFacts]) -> Vec<Statement> {
+pub fn upsert(tracks: &[&TrackFacts]) -> Vec<Statement> {
     let rows: Vec<_> = tracks
         .iter()
         .map(|track| (track.id, &track.uri, track.song, &track.title, &track.artist, &track.album))
@@ -116,7 +116,7 @@ mod tests {
 
     fn write(app: &TestApp, tracks: &[TrackFacts]) -> u64 {
         let before = app.app.db.usage().rows_written;
-        block_on(app.app.db.batch(upsert(tracks))).unwrap();
+        block_on(app.app.db.batch(upsert(&tracks.iter().collect::<Vec<_>>()))).unwrap();
         app.app.db.usage().rows_written - before
     }
 
