@@ -68,13 +68,13 @@ fn welcome(url: &str, mode: &str, state: &str) -> String {
         "
 Listenlog is at {url}. What next, in another terminal:
 {note}{demo}
-Your own history: a user, whose id is in the answer (here 1), then the ZIP archive as Spotify handed it out:
-  curl{credential} {url}/admin/users -d '{{\"display_name\": \"Me\", \"timezone\": \"Europe/Berlin\"}}'
-  curl{credential} {url}/admin/users/1/import -F file=@my_spotify_data.zip
-  curl{credential} {url}/admin/import-jobs
+Your own history: a user, the ZIP archive as Spotify handed it out, how the import goes, and a question about it:
+  ID=$(curl -s{credential} {url}/admin/users -d '{{\"display_name\": \"Me\", \"timezone\": \"Europe/Berlin\"}}' | grep -o '^{{\"id\":[0-9]*' | tr -dc 0-9)
+  curl{credential} {url}/admin/users/$ID/import -F file=@my_spotify_data.zip
+  curl{credential} \"{url}/admin/import-jobs?user_id=$ID\"
+  curl{credential} {url}/tools/history_taste_summary -d \"{{\\\"user_id\\\": $ID, \\\"days\\\": 36500}}\"
 
-A question (with several users, add \"user_id\"), and all there are:
-  curl{credential} {url}/tools/history_taste_summary -d '{{\"days\": 36500}}'
+All questions, with their arguments:
   curl {url}/mcp/tools
 
 Ctrl-C stops it. What it stored stays in {state}.
@@ -126,10 +126,13 @@ mod tests {
     fn the_welcome_has_lines_for_the_port_and_the_mode_it_runs_with() {
         let open = welcome("http://127.0.0.1:8787", "disabled", "/somewhere");
         assert!(open.contains("\n  make demo\n") && open.contains("stays in /somewhere."), "{open}");
-        assert!(open.contains(r#"  curl http://127.0.0.1:8787/admin/users -d '{"display_name": "Me","#), "{open}");
+        assert!(
+            open.contains(r#"  ID=$(curl -s http://127.0.0.1:8787/admin/users -d '{"display_name": "Me","#),
+            "{open}"
+        );
         let token = welcome("http://127.0.0.1:9", "token", "s");
         assert!(token.contains("\n  ADMIN_TOKEN=\"$ADMIN_TOKEN\" make demo URL=http://127.0.0.1:9\n"), "{token}");
-        assert!(token.contains(r#"curl -H "Authorization: Bearer $ADMIN_TOKEN" http://127.0.0.1:9/"#), "{token}");
+        assert!(token.contains(r#"  curl -H "Authorization: Bearer $ADMIN_TOKEN" http://127.0.0.1:9/"#), "{token}");
         let basic = welcome("http://127.0.0.1:9", "basic", "s");
         assert!(!basic.contains("make demo") && basic.contains(r#"-u "$ADMIN_USERNAME:$ADMIN_PASSWORD""#), "{basic}");
     }
