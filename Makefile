@@ -48,6 +48,7 @@ demo:
 bench: build
 	cargo bench --quiet --bench listenlog -- --rows $(ROWS)
 
+## make native  the native tests alone; make fmt, make lint and make end-to-end are the other parts of make test
 fmt: tools-rust
 	cargo fmt --all --check
 
@@ -87,5 +88,6 @@ node_modules/.installed: package.json package-lock.json
 	npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
 
+## make clean   remove everything that was built, and what make dev stored
 clean:
 	rm -rf build target node_modules $(STATE)

@@ -1,3 +1,5 @@
+//! The generator: the same seed gives the same life, and what is written is what Spotify would write.
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     io::{Cursor, Read},

@@ -1,0 +1,172 @@
+//! Names: settings, routes, tools, rooms, tables, dependencies, commands.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::repository::{assert_same, files, first_cells, read, root, section, string_literals, without_tests};
+
+#[test]
+fn the_settings_are_those_that_the_code_reads() {
+    let is_variable = |text: &&str| {
+        text.len() > 3
+            && text.starts_with(|first: char| first.is_ascii_uppercase())
+            && text.chars().all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_')
+    };
+    let code = without_tests("src/config.rs");
+    let read_by_code: BTreeSet<String> = string_literals(&code).filter(is_variable).map(str::to_owned).collect();
+    assert!(read_by_code.contains("ADMIN_AUTH_MODE"));
+    assert_same("settings", &read_by_code, &first_cells(&section("README.md", "## Settings")));
+}
+
+/// `GET /admin/users`, for every route of the router.
+fn routes() -> BTreeSet<String> {
+    let code = without_tests("src/http/mod.rs");
+    let mut prefixes: BTreeMap<&str, &str> = BTreeMap::new();
+    for nest in code.split(".nest(\"").skip(1) {
+        let (prefix, rest) = nest.split_once("\", ").unwrap();
+        prefixes.insert(rest.split(')').next().unwrap(), prefix);
+    }
+    let mut routes = BTreeSet::new();
+    let pieces: Vec<&str> = code.split("Router::new()").collect();
+    for pair in pieces.windows(2) {
+        let [before, after] = pair else { continue };
+        let name = before.trim_end().strip_suffix('=').and_then(|text| text.trim_end().rsplit(' ').next());
+        let prefix = name.and_then(|name| prefixes.get(name)).copied().unwrap_or_default();
+        for route in after.split(';').next().unwrap().split(".route(").skip(1) {
+            let (path, handlers) = route.trim_start().trim_start_matches('"').split_once('"').unwrap();
+            let others = [".fallback(", ".layer(", ".merge(", ".nest(", ".method_not_allowed_fallback("];
+            let end = others.iter().filter_map(|other| handlers.find(other)).min().unwrap_or(handlers.len());
+            for method in ["get", "post", "put", "patch", "delete"] {
+                let has = |before: char| handlers[..end].contains(&format!("{before}{method}("));
+                if has(' ') || has('.') {
+                    routes.insert(format!("{} {prefix}{path}", method.to_ascii_uppercase()));
+                }
+            }
+        }
+    }
+    let paths: BTreeSet<&str> = routes.iter().filter_map(|route| route.split(' ').nth(1)).collect();
+    assert_eq!(paths.len(), code.matches(".route(").count(), "the routes can no longer be read");
+    routes
+}
+
+#[test]
+fn the_routes_are_those_of_the_router() {
+    let routes = routes();
+    assert!(routes.contains("POST /admin/users") && routes.contains("GET /healthz"), "{routes:?}");
+    assert_same("routes", &routes, &first_cells(&section("README.md", "## Routes")));
+}
+
+#[test]
+fn the_tools_are_those_of_the_catalogue() {
+    let golden: serde_json::Value =
+        serde_json::from_str(&read("src/tools/tests/catalogue.golden.json")).expect("the catalogue is JSON");
+    let listed = golden.as_array().unwrap().iter().filter_map(|tool| tool["name"].as_str()).map(str::to_owned);
+    assert_same("tools", &listed.collect(), &first_cells(&section("README.md", "## Ask")));
+}
+
+#[test]
+fn the_reasons_for_unused_rows_are_told() {
+    let code = without_tests("src/export/rows.rs");
+    let told = section("README.md", "### Watch it");
+    for reason in string_literals(&code).filter(|text| !text.is_empty() && !text.contains(['{', ' '])) {
+        assert!(told.contains(&format!("`{reason}`")), "README.md does not name the reason {reason}");
+    }
+}
+
+#[test]
+fn every_room_is_on_the_map() {
+    let rooms: BTreeSet<String> = files()
+        .iter()
+        .filter_map(|file| file.strip_prefix("src/"))
+        .map(|file| match file.split_once('/') {
+            Some((folder, _)) => format!("src/{folder}/"),
+            None => format!("src/{file}"),
+        })
+        .collect();
+    assert_same("rooms", &rooms, &first_cells(&section("ARCHITECTURE.md", "## The map")));
+}
+
+#[test]
+fn every_table_is_described() {
+    let mut tables = BTreeSet::new();
+    for migration in files().iter().filter(|file| file.starts_with("migrations/")) {
+        let sql = read(migration);
+        let created = sql.split("CREATE TABLE ").skip(1).filter_map(|rest| rest.split([' ', '(']).next());
+        tables.extend(created.map(str::to_owned));
+    }
+    assert_same("tables", &tables, &first_cells(&section("ARCHITECTURE.md", "## Tables")));
+}
+
+/// The names in the sections of `Cargo.toml` that end up in the Worker.
+fn shipped_crates() -> BTreeSet<String> {
+    let mut is_shipped = false;
+    let mut crates = BTreeSet::new();
+    for line in read("Cargo.toml").lines() {
+        if line.starts_with('[') {
+            is_shipped = line.ends_with("dependencies]") && !line.contains("dev-") && !line.contains("workspace");
+        } else if let Some(name) = line.split(['.', ' ', '=']).next().filter(|name| is_shipped && !name.is_empty()) {
+            crates.insert(name.to_owned());
+        }
+    }
+    crates
+}
+
+#[test]
+fn every_dependency_says_why_it_is_there() {
+    let package: serde_json::Value = serde_json::from_str(&read("package.json")).expect("package.json is JSON");
+    let mut dependencies = shipped_crates();
+    assert!(dependencies.contains("axum") && dependencies.contains("worker"));
+    for kind in ["dependencies", "devDependencies"] {
+        let named = package[kind].as_object().into_iter().flatten().map(|(name, _)| name.clone());
+        dependencies.extend(named);
+    }
+    let explained = first_cells(&section("ARCHITECTURE.md", "## Why each dependency is there"));
+    assert_same("dependencies", &dependencies, &explained);
+}
+
+/// What `make help` lists.
+fn listed_targets() -> BTreeSet<String> {
+    let makefile = read("Makefile");
+    let lines = makefile.lines().filter_map(|line| line.strip_prefix("## make ")?.split(' ').next());
+    lines.map(str::to_owned).collect()
+}
+
+fn targets() -> BTreeSet<String> {
+    let makefile = read("Makefile");
+    let rules = makefile.lines().filter(|line| !line.starts_with(['\t', '#', '.', '@', ' ']));
+    let names = rules.filter_map(|line| line.split_once(':').filter(|(_, rest)| !rest.starts_with('=')));
+    names.map(|(name, _)| name.trim().to_owned()).collect()
+}
+
+#[test]
+fn make_has_every_target_that_is_named() {
+    let (targets, listed) = (targets(), listed_targets());
+    assert!(listed.contains("dev") && listed.contains("test"), "{listed:?}");
+    assert!(listed.is_subset(&targets), "`make help` lists what is not there: {:?}", listed.difference(&targets));
+    for file in files() {
+        let is_text = [".md", ".rs", ".toml", ".sql", "Makefile", ".ci/run"].iter().any(|end| file.ends_with(end));
+        if !is_text || file == "tests/documents/names.rs" {
+            continue;
+        }
+        let text = read(&file);
+        // In code marks anywhere, or as a line of its own in a block.
+        let marked = text.split("`make ").skip(1);
+        let lines = text.lines().filter_map(|line| line.strip_prefix("make "));
+        for named in marked.chain(lines) {
+            let target = named.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-').next().unwrap();
+            assert!(targets.contains(target), "{file} names `make {target}`");
+        }
+    }
+}
+
+#[test]
+fn every_script_that_the_documents_name_is_there() {
+    for document in crate::repository::files_ending(".md") {
+        for name in read(&document).split('`').skip(1).step_by(2) {
+            let is_path =
+                ["src/", "tests/", "migrations/", "workbench/", "docs/"].iter().any(|at| name.starts_with(at));
+            if is_path && !name.contains(['N', ' ', '*']) {
+                assert!(root().join(name).exists(), "{document} names {name}");
+            }
+        }
+    }
+}
