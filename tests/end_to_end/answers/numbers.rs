@@ -5,8 +5,9 @@ use std::{sync::Mutex, thread};
 use super::{
     expected::{answer, differences, without_open_ends},
     listeners::{Listener, Scene},
-    questions::{DEFAULT_LIMIT, Query, RULES, TOOLS, ZONES, now_ms, windows},
+    questions::{DEFAULT_LIMIT, Query, RULES, TOOLS, ZONES, windows},
 };
+use crate::worker::now_ms;
 
 /// Asks one question and tells where the answer is not the truth.
 fn ask(scene: &Scene, tool: &str, query: &Query<'_>) -> Vec<String> {

@@ -1,7 +1,5 @@
 //! What is asked: windows, zones and rules of counting, as arguments and as the truth's own question.
 
-use std::time::{Duration, SystemTime};
-
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use listenlog_workbench::{
     generator::Kind,
@@ -10,6 +8,7 @@ use listenlog_workbench::{
 use serde_json::{Map, Value, json};
 
 use super::listeners::Listener;
+use crate::worker::now_ms;
 
 pub const TOOLS: [&str; 7] = [
     "history_coverage",
@@ -158,12 +157,6 @@ fn kind_of(name: &str) -> Option<Kind> {
 
 fn days_back_to(date: &str) -> i64 {
     (now_ms() - instant(&format!("{date}T00:00:00Z"))) / 86_400_000
-}
-
-#[expect(clippy::disallowed_methods, reason = "the Worker under test goes by the real clock")]
-pub fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    i64::try_from(since.as_millis()).unwrap()
 }
 
 pub fn instant(text: &str) -> i64 {
