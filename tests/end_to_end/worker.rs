@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicU32, Ordering},
     },
     thread,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use listenlog_workbench::{
@@ -137,13 +137,14 @@ pub fn now_ms() -> i64 {
     i64::try_from(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
 }
 
+/// Looks again and again until there is something to be found.
 pub fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + PATIENCE;
+    let until = now_ms() + i64::try_from(PATIENCE.as_millis()).unwrap();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < until, "nothing came of it");
+        assert!(now_ms() < until, "nothing came of it");
         thread::sleep(Duration::from_millis(20));
     }
 }
