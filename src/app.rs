@@ -13,6 +13,7 @@ use crate::{
     domain::instant::Millis,
     jobs::message::JobMessage,
     store::{Db, memory::Memory},
+    tools::kept::Kept,
 };
 
 /// Everything a request or a job may use. Cheap to clone; made anew for each event.
@@ -26,6 +27,8 @@ pub struct App {
     pub background: Arc<dyn Background>,
     /// The isolate's own: the same for all its events.
     pub memory: Arc<Memory>,
+    /// What this isolate has counted already.
+    pub kept: Arc<Kept>,
 }
 
 impl App {
@@ -53,6 +56,9 @@ pub trait Archives: Send + Sync {
     /// The bytes from `offset` on, `length` of them, as they arrive. `length` is never 0.
     fn read<'a>(&'a self, key: &'a str, offset: u64, length: u64)
     -> BoxFuture<'a, Result<ArchiveStream, StorageError>>;
+
+    /// Keys of objects stored at or before `instant`; some of them when there are very many.
+    fn keys_until(&self, instant: Millis) -> BoxFuture<'_, Result<Vec<String>, StorageError>>;
 
     /// Deletes the object; no error when there is none.
     fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StorageError>>;

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use axum::http::HeaderValue;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
@@ -17,6 +18,8 @@ pub struct Config {
     pub import_max_records: u64,
     pub default_timezone: String,
     pub log_level: LogLevel,
+    /// Origins whose pages may call; none unless set.
+    pub cors_allowed_origins: Vec<HeaderValue>,
 }
 
 /// How the person who runs it proves who they are.
@@ -118,8 +121,26 @@ impl Config {
             import_max_records,
             default_timezone,
             log_level,
+            cors_allowed_origins: origins(&trimmed("CORS_ALLOWED_ORIGINS").unwrap_or_default())?,
         })
     }
+}
+
+/// Origins as browsers send them: scheme, host and port, separated by commas. No wildcard: a page that may call with a
+/// person's credential is named.
+fn origins(list: &str) -> Result<Vec<HeaderValue>, SettingError> {
+    let problem = wrong("CORS_ALLOWED_ORIGINS", "must be origins such as https://example.org, separated by commas");
+    let is_origin = |origin: &str| {
+        let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        rest.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', '?', '#', '@']))
+    };
+    let parts = list.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+    parts
+        .map(|origin| {
+            let value = HeaderValue::from_str(origin).ok().filter(|_| is_origin(origin));
+            value.ok_or_else(|| problem.clone())
+        })
+        .collect()
 }
 
 fn whole_number(
@@ -190,6 +211,8 @@ mod tests {
             ("IMPORT_MAX_RECORDS", "many"),
             ("DEFAULT_TIMEZONE", "Mars/Base"),
             ("LOG_LEVEL", "loud"),
+            ("CORS_ALLOWED_ORIGINS", "https://a.example/path"),
+            ("CORS_ALLOWED_ORIGINS", "https://a.example, *"),
         ] {
             let error = config(&[(name, value)]).unwrap_err();
             assert_eq!(error.variable, name);

@@ -38,8 +38,6 @@ pub enum AppError {
     #[error("{}", summary(.0))]
     Invalid(Vec<FieldError>),
     #[error("{0}")]
-    Conflict(String),
-    #[error("{0}")]
     TooLarge(String),
     #[error("{0}")]
     Malformed(String),
@@ -68,7 +66,6 @@ impl AppError {
         match self {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized { .. } => StatusCode::UNAUTHORIZED,

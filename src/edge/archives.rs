@@ -15,7 +15,10 @@ use worker::{
     send::{SendFuture, SendWrapper},
 };
 
-use crate::app::{ArchiveStream, ArchiveUpload, Archives, StorageError, UPLOAD_PART_BYTES};
+use crate::{
+    app::{ArchiveStream, ArchiveUpload, Archives, StorageError, UPLOAD_PART_BYTES},
+    domain::instant::Millis,
+};
 
 /// A bucket behind the port. `SendWrapper` says what is true of an isolate: it has one thread.
 pub struct R2(SendWrapper<Bucket>);
@@ -50,6 +53,15 @@ impl Archives for R2 {
             let bytes = body.stream().map_err(|error| failed(&error))?;
             let chunks = Chunks { bytes: SendWrapper::new(Box::pin(bytes)), missing_bytes: length };
             Ok(Box::pin(chunks) as ArchiveStream)
+        }))
+    }
+
+    fn keys_until(&self, instant: Millis) -> BoxFuture<'_, Result<Vec<String>, StorageError>> {
+        Box::pin(SendFuture::new(async move {
+            let objects = self.0.list().limit(1_000).execute().await.map_err(|error| failed(&error))?.objects();
+            let is_old =
+                |object: &worker::Object| i64::try_from(object.uploaded().as_millis()).is_ok_and(|at| at <= instant.0);
+            Ok(objects.iter().filter(|object| is_old(object)).map(worker::Object::key).collect())
         }))
     }
 
@@ -123,16 +135,12 @@ impl ArchiveUpload for Upload {
 
     fn complete(mut self: Box<Self>) -> BoxFuture<'static, Result<(), StorageError>> {
         Box::pin(SendFuture::new(async move {
-            match self.parts.take() {
-                Some((upload, parts)) => {
-                    let parts = parts.into_iter().map(|part| part.0);
-                    upload.0.complete(parts).await.map(drop).map_err(|error| failed(&error))
-                }
-                None => {
-                    let bytes = self.only_part.take().unwrap_or_default().to_vec();
-                    self.bucket.put(&self.key, bytes).execute().await.map(drop).map_err(|error| failed(&error))
-                }
+            if let Some((upload, parts)) = self.parts.take() {
+                let parts = parts.into_iter().map(|part| part.0);
+                return upload.0.complete(parts).await.map(drop).map_err(|error| failed(&error));
             }
+            let bytes = self.only_part.take().unwrap_or_default().to_vec();
+            self.bucket.put(&self.key, bytes).execute().await.map(drop).map_err(|error| failed(&error))
         }))
     }
 

@@ -24,12 +24,15 @@ use crate::{
     jobs::{self, Verdict},
     store::{d1::D1, memory::Memory},
     telemetry,
+    tools::kept::Kept,
 };
 
 /// Bindings, as `wrangler.toml` names them.
 const DATABASE: &str = "DB";
 const ARCHIVES: &str = "ARCHIVES";
 const JOBS: &str = "JOBS";
+/// The queue of messages that were given up.
+const DEAD_JOBS: &str = "listenlog-jobs-dead";
 
 /// Answers longer than this are streamed, without a Content-Length.
 const MAX_FIXED_BYTES: u64 = 8 * 1024 * 1024;
@@ -59,13 +62,20 @@ async fn queue(batch: MessageBatch<serde_json::Value>, env: Env, _context: Conte
             return Ok(());
         }
     };
+    let is_dead = batch.queue() == DEAD_JOBS;
     for message in batch.raw_iter() {
         let body = message.body().as_string().unwrap_or_default();
+        if is_dead {
+            SendFuture::new(jobs::record_dead(&app, &body)).await;
+            message.ack();
+            continue;
+        }
         let verdict = SendFuture::new(jobs::handle(&app, &body)).await;
         match verdict {
             Verdict::Done | Verdict::Bury { .. } => message.ack(),
             Verdict::Retry { after_seconds } => {
-                message.retry_with_options(&QueueRetryOptionsBuilder::new().with_delay_seconds(after_seconds).build())
+                let options = QueueRetryOptionsBuilder::new().with_delay_seconds(after_seconds).build();
+                message.retry_with_options(&options);
             }
         }
     }
@@ -84,13 +94,13 @@ async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
 fn open(env: &Env, background: Arc<dyn crate::app::Background>) -> Result<App, SettingError> {
     static CONFIG: OnceLock<Arc<Config>> = OnceLock::new();
     static MEMORY: OnceLock<Arc<Memory>> = OnceLock::new();
+    static KEPT: OnceLock<Arc<Kept>> = OnceLock::new();
     let missing = |variable: &'static str| SettingError { variable, problem: "is not bound in wrangler.toml" };
-    let config = match CONFIG.get() {
-        Some(config) => Arc::clone(config),
-        None => {
-            let read = Config::from_vars(|name| env.var(name).ok().map(|value| value.to_string()))?;
-            Arc::clone(CONFIG.get_or_init(|| Arc::new(read)))
-        }
+    let config = if let Some(config) = CONFIG.get() {
+        Arc::clone(config)
+    } else {
+        let read = Config::from_vars(|name| env.var(name).ok().map(|value| value.to_string()))?;
+        Arc::clone(CONFIG.get_or_init(|| Arc::new(read)))
     };
     Ok(App {
         config,
@@ -100,6 +110,7 @@ fn open(env: &Env, background: Arc<dyn crate::app::Background>) -> Result<App, S
         clock: Arc::new(platform::WorkersClock),
         background,
         memory: Arc::clone(MEMORY.get_or_init(Arc::default)),
+        kept: Arc::clone(KEPT.get_or_init(Arc::default)),
     })
 }
 

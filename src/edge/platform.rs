@@ -41,7 +41,7 @@ impl Clock for WorkersClock {
         let mut bytes = [0_u8; 16];
         if getrandom::fill(&mut bytes).is_err() {
             // Ids, not secrets: the clock is unlike enough if the platform ever has no randomness.
-            bytes = (now().0 as u128).to_be_bytes();
+            bytes = i128::from(now().0).to_be_bytes();
         }
         bytes.iter().fold(String::with_capacity(32), |mut hex, byte| {
             use std::fmt::Write;

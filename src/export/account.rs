@@ -50,7 +50,7 @@ impl AccountRow<'_> {
         if names.title.as_deref() == Some("Unknown Track") && names.artist.as_deref() == Some("Unknown Artist") {
             return Row::Skipped(SkipReason::UnknownTrack);
         }
-        let Some(track) = ids.facts(names) else { return Row::Skipped(SkipReason::NoTrack) };
+        let Some(track) = ids.facts(&names) else { return Row::Skipped(SkipReason::NoTrack) };
         let observation = Observation {
             source: Source::Account,
             ended_at,
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(observation.track, SongId::from_names("Radiohead", "Let Down").as_track());
         assert_eq!((observation.started_at, observation.ordinal, observation.file), (None, 0, Some(FILE)));
         assert_eq!((track.title.as_deref(), track.artist.as_deref()), (Some("Let Down"), Some("Radiohead")));
-        assert_eq!((track.uri, track.album), (None, None));
+        assert_eq!((&track.uri, &track.album), (&None, &None));
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl ExtendedRow<'_> {
             context_uri: None,
         };
         let (kind, names) = self.into_names(facts.is_video);
-        let Some(track) = ids.facts(names) else { return Row::Skipped(SkipReason::NoTrack) };
+        let Some(track) = ids.facts(&names) else { return Row::Skipped(SkipReason::NoTrack) };
         details.without_names = track.song.is_none();
         let observation = Observation {
             source: Source::Extended,
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn a_uri_without_names_is_kept_and_so_are_names_without_a_uri() {
         let unnamed = play_with(r#""master_metadata_track_name":null,"master_metadata_album_artist_name":null"#);
-        assert_eq!((unnamed.track.title, unnamed.track.song), (None, None));
+        assert_eq!((&unnamed.track.title, unnamed.track.song), (&None, None));
         assert_eq!(unnamed.observation.track, TrackId::from_uri("spotify:track:1"));
 
         let named = play_with(

@@ -3,7 +3,7 @@
 //! Must stay true: every element of a file gives exactly one [`Row`], so that a row's number can be a cursor; a row
 //! that gives no play says why in one of the fixed words below, and carries nothing of its content.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::domain::{observation::Observation, track::TrackFacts};
 
@@ -22,7 +22,7 @@ pub enum Row {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportedPlay {
     pub observation: Observation,
-    pub track: TrackFacts,
+    pub track: Arc<TrackFacts>,
 }
 
 macro_rules! reasons {

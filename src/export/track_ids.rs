@@ -4,55 +4,39 @@
 //! over. Must stay true: the facts are those of [`TrackFacts::new`], remembered or not; memory is bounded.
 
 use std::{
-    borrow::Cow,
     collections::HashMap,
     hash::{BuildHasherDefault, DefaultHasher},
+    sync::Arc,
 };
 
 use super::rows::Names;
-use crate::domain::{
-    ids::{SongId, TrackId},
-    track::TrackFacts,
-};
+use crate::domain::track::TrackFacts;
 
 /// A file has some 15,000 rows and fewer tracks.
 const MAX_TRACKS: usize = 8_192;
-/// A hundred bytes for each of them and to spare.
+/// Two hundred bytes for each of them and to spare.
 const MAX_KEY_BYTES: usize = 2 * 1024 * 1024;
 
 #[derive(Default)]
 pub(super) struct TrackIds {
-    known: HashMap<Box<str>, Ids, BuildHasherDefault<DefaultHasher>>,
+    known: HashMap<Box<str>, Arc<TrackFacts>, BuildHasherDefault<DefaultHasher>>,
     known_key_bytes: usize,
     /// Kept only for its memory.
     key: String,
 }
 
-struct Ids {
-    track: TrackId,
-    song: Option<SongId>,
-}
-
 impl TrackIds {
     /// The facts of a track; `None` when it has neither a URI nor a title.
-    pub fn facts(&mut self, names: Names<'_>) -> Option<TrackFacts> {
+    pub fn facts(&mut self, names: &Names<'_>) -> Option<Arc<TrackFacts>> {
         let Names { uri, title, artist, album } = names;
         self.key.clear();
         // Names hold no NUL, and what is present is not empty, so different tracks have different keys.
-        for (separator, part) in [("", &uri), ("\0", &artist), ("\0", &title)] {
+        for (separator, part) in [("", uri), ("\0", artist), ("\0", title), ("\0", album)] {
             self.key.push_str(separator);
             self.key.push_str(part.as_deref().unwrap_or_default());
         }
-        if let Some(ids) = self.known.get(self.key.as_str()) {
-            let owned = |name: Option<Cow<'_, str>>| name.map(Cow::into_owned);
-            return Some(TrackFacts {
-                id: ids.track,
-                uri: owned(uri),
-                song: ids.song,
-                title: owned(title),
-                artist: owned(artist),
-                album: owned(album),
-            });
+        if let Some(facts) = self.known.get(self.key.as_str()) {
+            return Some(Arc::clone(facts));
         }
         let facts = TrackFacts::new(uri.as_deref(), title.as_deref(), artist.as_deref(), album.as_deref())?;
         if self.known.len() >= MAX_TRACKS || self.known_key_bytes >= MAX_KEY_BYTES {
@@ -60,13 +44,16 @@ impl TrackIds {
             self.known_key_bytes = 0;
         }
         self.known_key_bytes = self.known_key_bytes.saturating_add(self.key.len());
-        self.known.insert(self.key.as_str().into(), Ids { track: facts.id, song: facts.song });
+        let facts = Arc::new(facts);
+        self.known.insert(self.key.as_str().into(), Arc::clone(&facts));
         Some(facts)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
 
     fn names<'a>(uri: Option<&'a str>, title: Option<&'a str>, artist: Option<&'a str>) -> Names<'a> {
@@ -84,7 +71,7 @@ mod tests {
                 for title in words {
                     for artist in words {
                         let expected = TrackFacts::new(uri, title, artist, Some("Album"));
-                        assert_eq!(ids.facts(names(uri, title, artist)), expected);
+                        assert_eq!(ids.facts(&names(uri, title, artist)).as_deref(), expected.as_ref());
                     }
                 }
             }
@@ -95,11 +82,11 @@ mod tests {
     fn a_file_of_endless_tracks_does_not_fill_the_memory() {
         let mut ids = TrackIds::default();
         for number in 0..20_000 {
-            ids.facts(names(Some(&format!("spotify:track:{number}")), None, None));
+            ids.facts(&names(Some(&format!("spotify:track:{number}")), None, None));
         }
         assert!(ids.known.len() <= MAX_TRACKS);
         for number in 0..3_000 {
-            ids.facts(names(Some(&format!("{number:02000}")), None, None));
+            ids.facts(&names(Some(&format!("{number:02000}")), None, None));
         }
         let key_bytes: usize = ids.known.keys().map(|key| key.len()).sum();
         assert!(key_bytes <= MAX_KEY_BYTES + 2_002);

@@ -16,12 +16,16 @@ pub mod request_id;
 pub mod tools;
 pub mod upload;
 
+use std::time::Duration;
+
 use axum::{
     Router,
-    http::StatusCode,
+    http::{Method, StatusCode, header},
     middleware::{from_fn, from_fn_with_state},
     routing::{get, post},
 };
+
+use tower_http::cors::CorsLayer;
 
 use crate::{app::App, error::Problem};
 
@@ -52,8 +56,19 @@ pub fn router(app: App) -> Router {
         .nest("/admin", admin)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(cors(&app))
         .layer(from_fn(request_id::finish))
         .with_state(app)
+}
+
+/// For pages of the origins that are set, and of no other.
+fn cors(app: &App) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(app.config.cors_allowed_origins.clone())
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, request_id::HEADER])
+        .expose_headers([request_id::HEADER])
+        .max_age(Duration::from_hours(1))
 }
 
 async fn not_found() -> Problem {

@@ -65,7 +65,7 @@ pub async fn call(
     let outcome = match understand(&headers, body, &mut asked_for).await {
         Ok((tool, arguments)) => match tool.call(app, caller, arguments).await {
             Ok(result) => Ok(Called { tool: tool.name, success: true, result: Some(result), error: None }),
-            Err(error @ (AppError::NotFound(_) | AppError::Conflict(_))) => {
+            Err(error @ AppError::NotFound(_)) => {
                 Ok(Called { tool: tool.name, success: false, result: None, error: Some(error.detail()) })
             }
             Err(error) => Err(error),

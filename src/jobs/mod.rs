@@ -50,6 +50,23 @@ pub async fn handle(app: &App, body: &str) -> Verdict {
     .await
 }
 
+/// Records a message that the queue gave up. Its row is still there: the sweep sends it again.
+pub async fn record_dead(app: &App, body: &str) {
+    let capture = Arc::new(Capture::new(Service::Queue, app.clock.random_hex(), app.config.log_level));
+    let span = telemetry::open(&capture);
+    async {
+        match serde_json::from_str::<JobMessage>(body) {
+            Ok(JobMessage::ImportArchive { import_job_id }) => {
+                tracing::error!(import_job_id = import_job_id.0, "A message was given up after its last attempt");
+            }
+            Err(_) => tracing::error!("A message of no known shape was given up"),
+        }
+        telemetry::flush(app, &capture).await;
+    }
+    .instrument(span)
+    .await;
+}
+
 async fn run(app: &App, message: JobMessage) -> Verdict {
     match message {
         JobMessage::ImportArchive { import_job_id } => import_archive::run(app, import_job_id).await,

@@ -8,7 +8,8 @@ use tracing::Instrument;
 
 use crate::{
     app::App,
-    domain::instant::Millis,
+    domain::instant::{DAY_MS, Millis},
+    error::AppError,
     jobs::message::JobMessage,
     store::import_jobs,
     telemetry::{self, Capture, Service},
@@ -16,6 +17,8 @@ use crate::{
 
 /// Every minute: what is due or stuck is sent again.
 pub const SWEEP: &str = "* * * * *";
+/// Every hour: archives that no import will ever read are deleted.
+pub const TIDY: &str = "17 * * * *";
 
 /// Does what the clock asks for. `now` is the tick's own time.
 pub async fn tick(app: &App, cron: &str, now: Millis) {
@@ -24,6 +27,7 @@ pub async fn tick(app: &App, cron: &str, now: Millis) {
     async {
         match cron {
             SWEEP => sweep(app, now).await,
+            TIDY => tidy(app, now).await,
             other => tracing::error!(cron = other, "No job is set for this cron"),
         }
         telemetry::flush(app, &capture).await;
@@ -43,5 +47,54 @@ async fn sweep(app: &App, now: Millis) {
         if let Err(error) = app.queue.send(&JobMessage::ImportArchive { import_job_id }).await {
             tracing::error!(import_job_id = import_job_id.0, %error, "A stuck import could not be sent again");
         }
+    }
+}
+
+/// An upload takes minutes; what is a day old and belongs to no unfinished import was left behind by a crash. It holds
+/// its owner's address, so it must not stay.
+async fn tidy(app: &App, now: Millis) {
+    let found = async {
+        let old = app.archives.keys_until(now.minus_ms(DAY_MS)).await?;
+        let wanted = import_jobs::archive_keys(&*app.db).await?;
+        let left_behind: Vec<String> = old.into_iter().filter(|key| !wanted.contains(key)).collect();
+        for key in &left_behind {
+            app.archives.delete(key).await?;
+        }
+        Ok::<_, AppError>(left_behind.len())
+    };
+    match found.await {
+        Ok(0) => {}
+        Ok(count) => tracing::warn!(count, "Archives that were left behind were deleted"),
+        Err(error) => tracing::error!(%error, "Archives that were left behind could not be deleted"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_executor::block_on;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::TestApp;
+
+    #[test]
+    fn archives_left_behind_are_deleted_and_those_of_imports_are_not() {
+        let app = TestApp::new();
+        app.post("/admin/users", &json!({"display_name": "Ada"}));
+        let plays = listenlog_workbench::generator::ExportPlan::small(3).live();
+        let fields = listenlog_workbench::generator::FieldSet::R4;
+        app.upload(1, listenlog_workbench::generator::write_extended(&plays, fields).unwrap());
+        app.archives.put("users/1/left-behind.zip", "PK".into());
+        block_on(tick(&app.app, TIDY, app.app.now()));
+        assert_eq!(app.archives.keys().len(), 1);
+        app.drain();
+        assert_eq!(app.import_job(1)["status"], "success");
+    }
+
+    #[test]
+    fn every_cron_of_the_configuration_is_known_here() {
+        let configuration = include_str!("../../wrangler.toml");
+        let line = configuration.lines().find(|line| line.starts_with("crons")).unwrap();
+        assert_eq!(line, format!("crons = [\"{SWEEP}\", \"{TIDY}\"]"));
     }
 }

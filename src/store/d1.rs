@@ -46,13 +46,11 @@ impl D1 {
         }
         let values = result.results::<Value>().map_err(|error| StoreError::Shape(error.to_string()))?;
         let rows = values.into_iter().map(row).collect::<Result<Vec<_>, _>>()?;
-        let mut changes = 0;
         if let Ok(Some(meta)) = result.meta() {
-            changes = meta.changes.unwrap_or(0) as u64;
             self.rows_read.fetch_add(meta.rows_read.unwrap_or(0) as u64, Ordering::Relaxed);
             self.rows_written.fetch_add(meta.rows_written.unwrap_or(0) as u64, Ordering::Relaxed);
         }
-        Ok(Rows { rows, changes })
+        Ok(Rows { rows })
     }
 }
 

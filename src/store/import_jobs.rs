@@ -3,6 +3,8 @@
 //! Must stay true: a job is worked on under a lease, and every write of the worker asserts it; a file's counters and
 //! cursor move in the batch that writes the rows they count; `reasons` adds up to `skipped` and `rejected`.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 
 use super::{Db, Statement, StoreError, assert_that, rows::Total};
@@ -387,6 +389,16 @@ pub async fn finish(
     let end =
         |sql: &'static str| Statement::new(sql).bind(lease.job).bind(status.as_str()).bind(error_message).bind(now);
     under_lease(db, lease, vec![end(JOB), end(RUN)]).await
+}
+
+/// The archives that unfinished imports still read.
+pub async fn archive_keys(db: &dyn Db) -> Result<HashSet<String>, StoreError> {
+    #[derive(Deserialize)]
+    struct Key {
+        archive_key: String,
+    }
+    let statement = Statement::new("SELECT archive_key FROM import_jobs WHERE archive_key IS NOT NULL");
+    Ok(db.run(statement).await?.all::<Key>()?.into_iter().map(|row| row.archive_key).collect())
 }
 
 /// Jobs that nobody works on: pending ones, and running ones whose lease ran out, which is taken from them.

@@ -108,6 +108,33 @@ pub fn scan(
     Statement::new(sql).bind(user).bind(pieces(from, to, now)).bind(counting.min_ms_played)
 }
 
+/// The first and the last row of a window, of any kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Span {
+    pub first: Millis,
+    pub last: Millis,
+}
+
+/// Looks at the two ends of the window [from, to). One row, or none for an empty window; read with [`read_span`].
+pub fn span(user: Option<UserId>, from: Millis, to: Millis) -> Statement {
+    let end = |order: &str| {
+        format!(
+            "(SELECT p.ended_at FROM plays p WHERE p.user_id = {ASKED_USER} AND p.ended_at >= ?2 AND p.ended_at < ?3 \
+             ORDER BY p.ended_at {order} LIMIT 1)"
+        )
+    };
+    let sql = format!(
+        "SELECT first, last FROM (SELECT {} AS first, {} AS last) WHERE first IS NOT NULL",
+        end("ASC"),
+        end("DESC")
+    );
+    Statement::new(sql).bind(user).bind(from).bind(to)
+}
+
+pub fn read_span(rows: Rows) -> Result<Option<Span>, StoreError> {
+    rows.first()
+}
+
 /// How many plays each source saw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sources {

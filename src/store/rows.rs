@@ -1,18 +1,17 @@
 //! What a statement gave back, in one shape for both adapters.
 //!
-//! Must stay true: integers stay integers, NULL is `null`, a blob is a list of byte values, and a boolean is whatever
-//! integer was stored: read it with [`integer_bool`].
+//! Must stay true: integers stay integers, NULL is `null`, a blob is a list of byte values, and a boolean is the integer
+//! that was stored for it: read it with [`integer_bool`].
 
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{Row, StoreError};
 
-/// The rows of one statement, and how many rows it changed.
+/// The rows of one statement.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
     pub rows: Vec<Row>,
-    pub changes: u64,
 }
 
 impl Rows {

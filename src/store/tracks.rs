@@ -52,7 +52,7 @@ WHERE tracks.id = found.song_id AND tracks.uri IS NULL
   AND (tracks.canonical_id IS NULL OR tracks.canonical_id > found.id)";
 
 /// Statements that make sure of these tracks, their artists and links. A repeat writes nothing.
-pub fn upsert(tracks: &[TrackFacts]) -> Vec<Statement> {
+pub fn upsert(tracks: &[&TrackFacts]) -> Vec<Statement> {
     let rows: Vec<_> = tracks
         .iter()
         .map(|track| (track.id, &track.uri, track.song, &track.title, &track.artist, &track.album))
@@ -116,7 +116,7 @@ mod tests {
 
     fn write(app: &TestApp, tracks: &[TrackFacts]) -> u64 {
         let before = app.app.db.usage().rows_written;
-        block_on(app.app.db.batch(upsert(tracks))).unwrap();
+        block_on(app.app.db.batch(upsert(&tracks.iter().collect::<Vec<_>>()))).unwrap();
         app.app.db.usage().rows_written - before
     }
 
@@ -143,7 +143,7 @@ mod tests {
     fn a_repeat_writes_nothing_and_a_missing_name_is_filled() {
         let app = TestApp::new();
         let nameless = TrackFacts::new(Some("spotify:track:a"), None, None, None).unwrap();
-        assert_eq!(write(&app, &[nameless.clone()]), 1);
+        assert_eq!(write(&app, std::slice::from_ref(&nameless)), 1);
         assert_eq!(write(&app, &[facts(Some("spotify:track:a"), "Song", "Artist")]), 3);
         assert_eq!(write(&app, &[facts(Some("spotify:track:a"), "Song", "Artist"), nameless]), 0);
     }

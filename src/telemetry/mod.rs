@@ -8,6 +8,8 @@
 
 mod capture;
 mod layer;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Once};
 

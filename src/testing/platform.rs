@@ -117,6 +117,11 @@ impl Archives for MemoryArchives {
         Box::pin(ready(range))
     }
 
+    /// Everything here is as old as can be.
+    fn keys_until(&self, _instant: Millis) -> BoxFuture<'_, Result<Vec<String>, StorageError>> {
+        Box::pin(ready(Ok(self.keys())))
+    }
+
     fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StorageError>> {
         self.objects.lock().unwrap().remove(key);
         Box::pin(ready(Ok(())))

@@ -98,21 +98,25 @@ impl Sqlite {
         if failure == Some(Failure::BeforeWriting) {
             return Err(lost());
         }
-        self.calls.fetch_add(1, Ordering::Relaxed);
+        if !statements.iter().any(|statement| statement.sql.contains("INSERT INTO logs")) {
+            self.calls.fetch_add(1, Ordering::Relaxed);
+        }
         self.with(|connection| {
             if let Some(Failure::Intruder(sql)) = failure {
                 connection.execute_batch(sql).unwrap();
             }
+            let changes_before = connection.total_changes();
             let transaction = connection.unchecked_transaction().unwrap();
             let mut results = Vec::new();
             for statement in statements {
                 statement.check()?;
                 let rows =
                     run(&transaction, statement).map_err(|error| StoreError::from_message(&error.to_string()))?;
-                self.rows_written.fetch_add(rows.changes, Ordering::Relaxed);
                 results.push(rows);
             }
             transaction.commit().map_err(|error| StoreError::from_message(&error.to_string()))?;
+            let changes = connection.total_changes() - changes_before;
+            self.rows_written.fetch_add(changes, Ordering::Relaxed);
             if failure == Some(Failure::AfterWriting) { Err(lost()) } else { Ok(results) }
         })
     }
@@ -123,7 +127,7 @@ impl Db for Sqlite {
         Box::pin(ready(self.batch_now(&statements)))
     }
 
-    /// SQLite does not count rows as D1 bills them: `rows_written` is rows changed, `rows_read` is 0.
+    /// The log's own writing is not counted. SQLite does not count rows as D1 bills them: `rows_written` is rows changed, `rows_read` is 0.
     fn usage(&self) -> Usage {
         Usage {
             calls: self.calls.load(Ordering::Relaxed),
@@ -144,9 +148,7 @@ fn run(connection: &Connection, statement: &Statement) -> Result<Rows, rusqlite:
             Parameter::Blob(bytes) => prepared.raw_bind_parameter(index + 1, bytes)?,
         }
     }
-    let names: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
-    let writes = !prepared.readonly();
-    let before = connection.total_changes();
+    let names: Vec<String> = prepared.column_names().map(str::to_owned).collect();
     let mut rows = Vec::new();
     let mut cursor = prepared.raw_query();
     while let Some(row) = cursor.next()? {
@@ -156,8 +158,7 @@ fn run(connection: &Connection, statement: &Statement) -> Result<Rows, rusqlite:
         }
         rows.push(object);
     }
-    let changes = if writes { connection.total_changes() - before } else { 0 };
-    Ok(Rows { rows, changes })
+    Ok(Rows { rows })
 }
 
 fn value(cell: ValueRef<'_>) -> Value {

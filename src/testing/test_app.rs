@@ -20,6 +20,7 @@ use crate::{
     domain::instant::Millis,
     http::entrance,
     jobs::{self, Verdict},
+    telemetry,
 };
 
 /// 2026-11-23T12:00:00Z.
@@ -58,6 +59,7 @@ impl TestApp {
     pub fn with_vars(vars: &[(&str, &str)]) -> Self {
         let find = |name: &str| vars.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         let config = Arc::new(Config::from_vars(find).unwrap());
+        telemetry::install(telemetry::Platform { now: || NOW, console: |_, _| {} });
         let (db, archives) = (Arc::new(Sqlite::in_memory()), Arc::new(MemoryArchives::default()));
         let (queue, clock) = (Arc::new(MemoryQueue::default()), Arc::new(SetClock::at(NOW)));
         let app = App {
@@ -68,6 +70,7 @@ impl TestApp {
             clock: Arc::clone(&clock) as _,
             background: Arc::new(AtOnce),
             memory: Arc::default(),
+            kept: Arc::default(),
         };
         Self { app, db, archives, queue, clock }
     }

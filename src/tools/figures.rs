@@ -75,6 +75,11 @@ impl Figures {
         }
     }
 
+    /// How many tracks it is about.
+    pub fn tracks(&self) -> usize {
+        self.by_track.len()
+    }
+
     /// The tracks whose names or lengths an answer may need.
     pub fn tracks_to_know(&self) -> Vec<i64> {
         let mut tracks: Vec<i64> = self.by_track.keys().copied().collect();

@@ -13,7 +13,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Context, figures::Figures, parameters::Arguments, question::Question};
+use super::{
+    Context,
+    figures::Figures,
+    kept::{CountedPlays, Key},
+    parameters::Arguments,
+    question::Question,
+};
 use crate::{
     app::App,
     domain::{
@@ -24,9 +30,10 @@ use crate::{
     },
     error::AppError,
     store::{
+        Rows, Statement,
         askers::{self, Asker},
         catalogue::Catalogue,
-        listening::{self, Columns, Listening, Sources},
+        listening::{self, Columns, Listening, Sources, Span},
     },
 };
 
@@ -47,17 +54,18 @@ pub struct Need {
 /// Everything a tool may look at.
 pub struct Answering {
     pub question: Question,
-    pub asker: Asker,
     pub zone: TimeZone,
     pub window: Window,
     pub now: Millis,
-    /// Rows of the kind asked for, counted or not.
-    pub rows: i64,
-    pub sources: Sources,
-    pub figures: Figures,
-    /// Plays by canonical track, with estimates. Only with [`Need::tracks`].
-    pub songs: IdMap<Tally>,
-    pub catalogue: Arc<Catalogue>,
+    counted: Arc<CountedPlays>,
+}
+
+impl std::ops::Deref for Answering {
+    type Target = CountedPlays;
+
+    fn deref(&self) -> &CountedPlays {
+        &self.counted
+    }
 }
 
 /// Asks, counts and answers.
@@ -77,24 +85,48 @@ pub async fn run<T: Serialize>(
 
 async fn ask(app: &App, question: Question, need: Need) -> Result<Answering, AppError> {
     let now = app.now();
+    let zone = question.zone.as_ref().map(|zone| zone.iana_name().unwrap_or("UTC").to_owned());
+    let key = Key { user: question.user, window: question.window, zone, counting: question.counting, need };
+    // Asked before: it may be enough to see that nothing has changed.
+    if let Some(counted) = app.kept.find(&key) {
+        let looked = look(app, &question, now, |_| Vec::new()).await?;
+        if counted.holds(&looked.asker, looked.span) {
+            return Ok(Answering { question, zone: looked.zone, window: looked.window, now, counted });
+        }
+    }
     let columns = Columns { tracks: need.tracks, coverage: need.coverage };
-    let (asker, zone, window, listening) = listen(app, &question, columns, now).await?;
+    let scan =
+        |window: &Window| vec![listening::scan(question.user, window.from, window.to, now, question.counting, columns)];
+    let Looked { asker, zone, window, span, more } = look(app, &question, now, scan).await?;
+    let listening = Listening::read(more.into_iter().next().unwrap_or_default(), columns)?;
     let figures = Figures::count(&listening, &zone, need);
     let catalogue = know(app, &asker, &figures, need).await?;
     let songs = if need.tracks { figures.songs(&catalogue) } else { IdMap::default() };
     let sources = if need.coverage { listening.sources() } else { Sources::default() };
     let rows = listening.rows();
-    Ok(Answering { question, asker, zone, window, now, rows, sources, figures, songs, catalogue })
+    let counted = Arc::new(CountedPlays { asker, span, rows, sources, figures, songs, catalogue });
+    app.kept.keep(key, &counted);
+    Ok(Answering { question, zone, window, now, counted })
 }
 
-/// The plays of the window and whose they are. The window's instants may depend on the user's zone, which is known only
-/// from the database: what this isolate remembers is taken first, and a second batch follows when it was wrong.
-async fn listen(
+/// Whose history a question is about and how its window lies, with what else was read in the same batch.
+struct Looked {
+    asker: Asker,
+    zone: TimeZone,
+    window: Window,
+    span: Option<Span>,
+    more: Vec<Rows>,
+}
+
+/// Reads the user, the ends of the window and `more`. The window's instants may depend on the user's zone, which is
+/// known only from the database: what this isolate remembers is taken first, and a second batch follows when it was
+/// wrong.
+async fn look(
     app: &App,
     question: &Question,
-    columns: Columns,
     now: Millis,
-) -> Result<(Asker, TimeZone, Window, Listening), AppError> {
+    more: impl Fn(&Window) -> Vec<Statement>,
+) -> Result<Looked, AppError> {
     let remembered = app.memory.zone(question.user).unwrap_or_else(|| app.config.default_timezone.clone());
     let mut zone = question.zone.clone().unwrap_or_else(|| zone_of(&remembered));
     // An impossible window is an error once the zone is certain; until then nothing is read.
@@ -103,14 +135,13 @@ async fn listen(
         let window = question.window.resolve(&zone, now).unwrap_or(nothing);
         let mut statements = vec![
             askers::select(question.user),
-            listening::scan(question.user, window.from, window.to, now, question.counting, columns),
+            if question.user.is_none() { askers::select_ids(LISTED_USERS) } else { askers::select_ids(0) },
+            listening::span(question.user, window.from, window.to),
         ];
-        if question.user.is_none() {
-            statements.push(askers::select_ids(LISTED_USERS));
-        }
+        statements.extend(more(&window));
         let mut results = app.db.batch(statements).await?.into_iter();
         let mut next = || results.next().unwrap_or_default();
-        let (of_asker, of_plays, of_ids) = (next(), next(), next());
+        let (of_asker, of_ids, of_span) = (next(), next(), next());
         let Some(asker) = askers::read(of_asker)? else {
             let ids = askers::read_ids(of_ids)?;
             return Err(nobody(question, &ids));
@@ -119,7 +150,8 @@ async fn listen(
         zone = question.zone.clone().unwrap_or_else(|| zone_of(&asker.timezone));
         let certain = question.window.resolve(&zone, now).map_err(no_window)?;
         if certain == window {
-            return Ok((asker, zone, window, Listening::read(of_plays, columns)?));
+            let span = listening::read_span(of_span)?;
+            return Ok(Looked { asker, zone, window, span, more: results.collect() });
         }
     }
     Err(AppError::Internal("the user's zone changed while the question was asked"))

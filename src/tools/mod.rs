@@ -12,6 +12,7 @@ mod history_taste_summary;
 mod history_top_albums;
 mod history_top_artists;
 mod history_top_tracks;
+pub mod kept;
 pub mod parameters;
 mod question;
 mod rankings;

@@ -28,9 +28,6 @@ pub enum ParameterKind {
         min: i64,
         max: i64,
     },
-    Text {
-        max_chars: usize,
-    },
     OneOf(&'static [&'static str]),
     /// An IANA time zone, by any of its names.
     Zone,
@@ -48,7 +45,6 @@ pub enum DefaultValue {
 #[derive(Clone, Debug)]
 enum Argument {
     Integer(i64),
-    Text(String),
     Word(&'static str),
     Zone(TimeZone),
     Edge(Edge),
@@ -136,7 +132,6 @@ impl Arguments {
     reader! {
         given_integer -> i64: Integer(value) => *value,
         given_word -> &'static str: Word(value) => value,
-        text -> &str: Text(value) => value,
         zone -> &TimeZone: Zone(value) => value,
         edge -> Edge: Edge(value) => *value,
     }
@@ -202,7 +197,6 @@ impl ParameterKind {
         match self {
             Self::Integer { min, max: i64::MAX } => format!("must be a whole number, at least {min}"),
             Self::Integer { min, max } => format!("must be a whole number from {min} to {max}"),
-            Self::Text { max_chars } => format!("must be a text of 1 to {max_chars} characters"),
             Self::OneOf(words) => format!("must be one of: {}", words.join(", ")),
             Self::Zone => "must be an IANA time zone such as Europe/Berlin or UTC".to_owned(),
             Self::DateOrInstant => {
@@ -215,10 +209,6 @@ impl ParameterKind {
         match self {
             Self::Integer { min, max } => {
                 raw.integer().filter(|number| (min..=max).contains(&number)).map(Argument::Integer)
-            }
-            Self::Text { max_chars } => {
-                let text = raw.text()?;
-                (1..=*max_chars).contains(&text.chars().count()).then(|| Argument::Text(text.to_owned()))
             }
             Self::OneOf(words) => {
                 let text = raw.text()?;
@@ -236,7 +226,7 @@ impl ParameterKind {
     const fn json_type(&self) -> &'static str {
         match self {
             Self::Integer { .. } => "integer",
-            Self::Text { .. } | Self::OneOf(_) | Self::Zone | Self::DateOrInstant => "string",
+            Self::OneOf(_) | Self::Zone | Self::DateOrInstant => "string",
         }
     }
 }
@@ -263,7 +253,7 @@ impl Parameter {
             ParameterKind::OneOf(words) => {
                 bounds.insert("enum".to_owned(), Value::from(words));
             }
-            ParameterKind::Text { .. } | ParameterKind::Zone | ParameterKind::DateOrInstant => {}
+            ParameterKind::Zone | ParameterKind::DateOrInstant => {}
         }
         bounds
     }
@@ -286,10 +276,6 @@ impl Parameter {
         schema.insert("type".to_owned(), Value::from(self.kind.json_type()));
         schema.insert("description".to_owned(), Value::from(self.description));
         schema.extend(self.bounds());
-        if let ParameterKind::Text { max_chars } = self.kind {
-            schema.insert("minLength".to_owned(), Value::from(1));
-            schema.insert("maxLength".to_owned(), Value::from(max_chars));
-        }
         if self.default.is_some() {
             schema.insert("default".to_owned(), self.default_value());
         }
@@ -328,14 +314,7 @@ mod tests {
         required: false,
         default: Some(DefaultValue::Word("red")),
     };
-    static TEXT: Parameter = Parameter {
-        name: "text",
-        description: "A text.",
-        kind: ParameterKind::Text { max_chars: 3 },
-        required: false,
-        default: None,
-    };
-    static ALL: [&Parameter; 3] = [&NUMBER, &WORD, &TEXT];
+    static ALL: [&Parameter; 2] = [&NUMBER, &WORD];
 
     fn check(value: &Value) -> Result<Arguments, AppError> {
         Arguments::from_object(&ALL, value.as_object().unwrap())
@@ -347,7 +326,7 @@ mod tests {
         let fields: Vec<_> = error.field_errors().iter().map(|error| error.field.as_str()).collect();
         assert_eq!(fields, ["nubmer", "number", "text", "word"]);
         assert!(!error.to_string().contains("secret"));
-        assert!(error.to_string().contains("known are: number, word, text"));
+        assert!(error.to_string().contains("known are: number, word"));
         assert_eq!(
             check(&json!({})).unwrap_err().field_errors()[0].detail,
             "is required and must be a whole number from 1 to 9"
@@ -367,10 +346,9 @@ mod tests {
 
     #[test]
     fn null_is_not_given_and_a_default_is_read() {
-        let arguments = check(&json!({"number": 1, "word": null, "text": "日本語"})).unwrap();
+        let arguments = check(&json!({"number": 1, "word": null})).unwrap();
         assert!(!arguments.has("word"));
         assert_eq!(arguments.word("word"), Some("red"));
-        assert_eq!(arguments.text("text"), Some("日本語"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Uploads, good and bad: each its clear answer, and nothing left behind.
 
-use std::io::Write;
+use std::{fmt::Write as _, io::Write};
 
 use axum::{
     body::Body,
@@ -84,7 +84,10 @@ fn a_form_and_a_raw_body_are_both_taken() {
 #[test]
 fn a_large_upload_goes_into_storage_in_parts_and_arrives_whole() {
     let app = app_with_user();
-    let noise: String = (0..900_000_u64).map(|n| format!("{:016x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15))).collect();
+    let mut noise = String::new();
+    for n in 0..900_000_u64 {
+        write!(noise, "{:016x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15)).unwrap();
+    }
     let mut files = vec![("noise.json", noise.as_str())];
     let row = r#"[{"endTime":"2024-01-01 10:00","artistName":"A","trackName":"B","msPlayed":60000}]"#;
     files.push(("MyData/StreamingHistory0.json", row));

@@ -107,3 +107,26 @@ fn a_forwarded_host_beside_a_loopback_url_is_not_loopback() {
     assert!(!is_loopback(&headers, &uri));
     assert!(!is_loopback(&HeaderMap::new(), &Uri::from_static("/admin")));
 }
+
+#[test]
+fn pages_of_named_origins_may_call_and_no_others() {
+    let app = TestApp::with_vars(&[
+        ("ADMIN_AUTH_MODE", "token"),
+        ("ADMIN_TOKEN", "t"),
+        ("CORS_ALLOWED_ORIGINS", "https://mine.example, http://127.0.0.1:3000"),
+    ]);
+    let preflight = |origin: &str| {
+        let request = Request::builder()
+            .method("OPTIONS")
+            .uri("http://listenlog.example/admin/users")
+            .header(header::ORIGIN, origin)
+            .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST");
+        app.send(request.body(Body::empty()).unwrap())
+    };
+    let allowed = preflight("https://mine.example");
+    assert_eq!(allowed.status, 200);
+    assert_eq!(allowed.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://mine.example");
+    for origin in ["https://other.example", "https://mine.example.evil.example", "null"] {
+        assert!(!preflight(origin).headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN), "{origin}");
+    }
+}

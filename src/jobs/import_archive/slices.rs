@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
     ops::AddAssign,
+    sync::Arc,
 };
 
 use crate::{
@@ -214,8 +215,8 @@ impl<'a> Slices<'a> {
         change: &Change,
     ) -> Result<(), StoreError> {
         let (user, now) = (self.job.user_id, self.app.now());
-        let new_tracks: Vec<TrackFacts> =
-            slice.tracks.values().filter(|track| !self.stored_tracks.contains(&track.id)).cloned().collect();
+        let is_new = |track: &&TrackFacts| !self.stored_tracks.contains(&track.id);
+        let new_tracks: Vec<&TrackFacts> = slice.tracks.values().map(Arc::as_ref).filter(is_new).collect();
         let mut statements: Vec<Statement> = vec![self.lease.assertion(user, change.version)];
         if change.is_some() {
             statements.push(users::plays_changed(user, change.delta, now));
@@ -246,7 +247,7 @@ impl<'a> Slices<'a> {
 struct Slice {
     rows: u64,
     observations: Vec<Observation>,
-    tracks: HashMap<TrackId, TrackFacts>,
+    tracks: HashMap<TrackId, Arc<TrackFacts>>,
     progress: Progress,
 }
 
@@ -261,7 +262,8 @@ impl Slice {
                 progress.latest_played_at = Some(progress.latest_played_at.map_or(at, |known| known.max(at)));
                 self.observations.push(observation);
                 match self.tracks.entry(track.id) {
-                    Entry::Occupied(mut known) => known.get_mut().learn(&track),
+                    Entry::Occupied(known) if known.get().is_complete() => {}
+                    Entry::Occupied(mut known) => Arc::make_mut(known.get_mut()).learn(&track),
                     Entry::Vacant(slot) => drop(slot.insert(track)),
                 }
             }
