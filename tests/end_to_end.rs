@@ -9,7 +9,7 @@
     reason = "a test's helpers fail as the test does"
 )]
 
-#[path = "end_to_end/answers.rs"]
+#[path = "end_to_end/answers/mod.rs"]
 mod answers;
 #[path = "end_to_end/door.rs"]
 mod door;

@@ -1,7 +1,8 @@
 //! Which observations are the same play: a pure function of the set of observations.
 //!
 //! Two observations of different sources belong together when the track is the same and either their ends agree or,
-//! failing that, the API's instant agrees with the START of the export's row. Each play takes at most one observation
+//! failing that, the API's instant agrees with the START of the export's row. An extended row whose names were withheld
+//! belongs to the account row of its minute and length that nothing else took. Each play takes at most one observation
 //! of each source, nearest first. Must stay true:
 //! * the result depends on the set alone: not on the order of arrival, nor on how it was cut into batches;
 //! * two observations of one source are never joined unless they are the same record;

@@ -9,7 +9,7 @@ use crate::worker::{Worker, wait_for};
 
 #[test]
 fn interleaved_requests_never_mix_their_log_rows() {
-    let worker = Worker::start();
+    let worker = Worker::shared();
     thread::scope(|scope| {
         for index in 0..8 {
             let client = worker.admin();
@@ -24,16 +24,20 @@ fn interleaved_requests_never_mix_their_log_rows() {
             });
         }
     });
+    let ours = "request_id LIKE 'request-%'";
     let matched = "SELECT count(*) FROM logs JOIN users ON users.id = logs.user_id \
         WHERE logs.request_id = users.display_name AND logs.message = 'A user was created' AND service = 'http'";
     wait_for(|| (worker.number(matched) == 40).then_some(()));
-    assert_eq!(worker.number("SELECT count(*) FROM logs WHERE message = 'A user was created'"), 40);
-    assert_eq!(worker.number("SELECT count(*) FROM logs WHERE request_id IS NULL OR level <> 'info'"), 0);
+    let created = format!("SELECT count(*) FROM logs WHERE message = 'A user was created' AND {ours}");
+    assert_eq!(worker.number(&created), 40);
+    assert_eq!(worker.number(&format!("SELECT count(*) FROM logs WHERE {ours}")), 80);
+    assert_eq!(worker.number(&format!("SELECT count(*) FROM logs WHERE {ours} AND level <> 'info'")), 0);
+    assert_eq!(worker.number("SELECT count(*) FROM logs WHERE request_id IS NULL"), 0);
 }
 
 #[test]
 fn an_import_can_be_followed_by_its_ids() {
-    let worker = Worker::start();
+    let worker = Worker::shared();
     let user = worker.user("UTC");
     let archive = write_extended(&ExportPlan::small(24).live(), FieldSet::R4).unwrap();
     let job = worker.import(user, &archive);

@@ -1,10 +1,13 @@
 //! A Worker of one's own for a test, and what most tests do with it.
 
 use std::{
-    path::PathBuf,
-    sync::atomic::{AtomicU32, Ordering},
+    path::{Path, PathBuf},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
-    time::{Duration, Instant},
+    time::{Duration, SystemTime},
 };
 
 use listenlog_workbench::{
@@ -15,8 +18,11 @@ use serde_json::{Value, json};
 
 pub const ADMIN_TOKEN: &str = "end-to-end-token-of-the-admin";
 
-/// How long anything may take before a test gives up: far more than it takes.
+/// How long anything may take, or stand still, before a test gives up: far more than it does.
 pub const PATIENCE: Duration = Duration::from_mins(2);
+
+/// States that are left over (of failed tests, to be looked at, and of shared Workers) go after this.
+const STATE_KEPT: Duration = Duration::from_hours(2);
 
 /// A Worker over an empty state.
 pub struct Worker {
@@ -30,10 +36,18 @@ impl Worker {
         Self::with_vars(&[("ADMIN_AUTH_MODE", "token"), ("ADMIN_TOKEN", ADMIN_TOKEN)])
     }
 
+    /// One for all tests that do not mind each other's users and log rows. It ends with the test program.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Worker> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
     pub fn with_vars(vars: &[(&str, &str)]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("end-to-end-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let state = std::env::temp_dir().join("listenlog").join(name);
+        let states = std::env::temp_dir().join("listenlog");
+        remove_old_states(&states);
+        let state = states.join(name);
         let mut options = RuntimeOptions::new(&state);
         for (name, value) in vars {
             options = options.var(name, value);
@@ -66,13 +80,20 @@ impl Worker {
         self.admin().get(&format!("/admin/import-jobs/{id}")).unwrap().json()
     }
 
-    /// Waits until the import is over.
+    /// Waits until the import is over. A busy machine may take its time, as long as rows go in.
     pub fn finished(&self, id: i64) -> Value {
-        wait_for(|| {
-            let job = self.import_job(id);
-            let is_over = !matches!(job["status"].as_str(), Some("pending" | "running"));
-            is_over.then_some(job)
-        })
+        let mut rows_read = Value::Null;
+        loop {
+            let turned = wait_for(|| {
+                let job = self.import_job(id);
+                let is_over = !matches!(job["status"].as_str(), Some("pending" | "running"));
+                (is_over || job["progress"]["rows_read"] != rows_read).then_some((is_over, job))
+            });
+            match turned {
+                (true, job) => return job,
+                (false, job) => rows_read = job["progress"]["rows_read"].clone(),
+            }
+        }
     }
 
     pub fn import(&self, user: i64, archive: &[u8]) -> Value {
@@ -90,6 +111,18 @@ impl Worker {
     }
 }
 
+fn remove_old_states(states: &Path) {
+    for entry in std::fs::read_dir(states).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with("end-to-end-");
+        // Another test program may be removing them as well.
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        let is_old = modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > STATE_KEPT));
+        if is_ours && is_old {
+            drop(std::fs::remove_dir_all(entry.path()));
+        }
+    }
+}
+
 impl Drop for Worker {
     fn drop(&mut self) {
         self.runtime.kill();
@@ -99,13 +132,19 @@ impl Drop for Worker {
     }
 }
 
+/// The real time, by which the Worker goes too; milliseconds since 1970.
+pub fn now_ms() -> i64 {
+    i64::try_from(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
+}
+
+/// Looks again and again until there is something to be found.
 pub fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + PATIENCE;
+    let until = now_ms() + i64::try_from(PATIENCE.as_millis()).unwrap();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < until, "nothing came of it");
+        assert!(now_ms() < until, "nothing came of it");
         thread::sleep(Duration::from_millis(20));
     }
 }

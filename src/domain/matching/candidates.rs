@@ -15,6 +15,8 @@ use crate::domain::{
 pub enum Rule {
     Ends,
     ApiAtStart,
+    /// An extended row without names and an account row without a URI: same minute, same length to the millisecond.
+    LengthAlone,
 }
 
 /// How well two observations fit; less is better.
@@ -52,8 +54,10 @@ pub fn account_pairs(plays: &[Play], account: &[Observation]) -> Vec<Pair> {
             let (_, left) = *by_end.get(position)?;
             let (play, row) = (plays.get(left)?, account.get(right)?);
             let end = stated_end(play)?;
-            let same_track = play.observations().find(|observation| is_same_track(observation, row))?;
-            let fit = fit_of_account(same_track, row)?;
+            let fit = match play.observations().find(|observation| is_same_track(observation, row)) {
+                Some(same_track) => fit_of_account(same_track, row)?,
+                None => fit_of_nameless(play.extended.as_ref()?, row)?,
+            };
             Some(Pair { fit, keys: (end.record_key(), row.record_key()), left, right })
         })
         .collect()
@@ -110,6 +114,16 @@ pub fn fit_of_account(other: &Observation, row: &Observation) -> Option<Fit> {
     let heard_ms = row.ended_at.since_ms(started_at(row)?);
     let distance_ms = row.end_distance_ms(other.ended_at.plus_ms(heard_ms));
     (distance_ms <= END_SLACK_MS).then_some((Rule::ApiAtStart, lengths_differ, distance_ms))
+}
+
+/// Whether an extended row whose names were withheld and an account row could be one play. Nothing names the track in
+/// both, but both report the length of one event to the millisecond. Taken last: an account row whose own extended row
+/// has its name is gone by then.
+pub fn fit_of_nameless(other: &Observation, row: &Observation) -> Option<Fit> {
+    let is_nameless = other.source == Source::Extended && other.details.without_names && other.song.is_none();
+    let same_length = other.ms_played.is_some() && other.ms_played == row.ms_played;
+    let same_minute = row.end_distance_ms(other.ended_at) == 0;
+    (is_nameless && same_length && same_minute).then_some((Rule::LengthAlone, false, 0))
 }
 
 /// When an export's row began, as far as can be told: the device's own clock, else its end less the time heard.

@@ -106,7 +106,7 @@ fn could_be_one(left: &Observation, right: &Observation) -> bool {
         (Source::Extended, Source::Api) => candidates::fit_of_api(first, second).is_some(),
         (Source::Extended | Source::Account, Source::Account | Source::Api) if first.source != second.source => {
             let (row, other) = if first.source == Source::Account { (first, second) } else { (second, first) };
-            candidates::fit_of_account(other, row).is_some()
+            candidates::fit_of_account(other, row).is_some() || candidates::fit_of_nameless(other, row).is_some()
         }
         _ => false,
     }

@@ -44,9 +44,15 @@ fn account(at: Millis, song: i64) -> Observation {
     seen(Source::Account, Millis(at.0.div_euclid(MINUTE_MS) * MINUTE_MS), song)
 }
 
+/// A row of a track that was withdrawn: a URI, and no names.
+fn nameless(at: Millis, song: i64) -> Observation {
+    let row = extended(at, song);
+    Observation { song: None, details: Details { without_names: true, ..row.details.clone() }, ..row }
+}
+
 /// Few songs and short distances, so that chains of possible partners are common.
 fn observations() -> impl Strategy<Value = Vec<Observation>> {
-    let one = (0..3_u8, 0..900_i64, 1..4_i64, prop::sample::select(vec![31_000_i64, 60_000, 200_000]), any::<bool>());
+    let one = (0..4_u8, 0..900_i64, 1..4_i64, prop::sample::select(vec![31_000_i64, 60_000, 200_000]), any::<bool>());
     prop::collection::vec(one, 1..40).prop_map(|drawn| {
         let mut observations: Vec<Observation> = Vec::new();
         for (source, second, song, ms, started) in drawn {
@@ -54,7 +60,8 @@ fn observations() -> impl Strategy<Value = Vec<Observation>> {
             let mut observation = match source {
                 0 => extended(at, song),
                 1 => account(at, song),
-                _ => api(at, song),
+                2 => api(at, song),
+                _ => nameless(at, song),
             };
             if observation.ms_played.is_some() {
                 observation.ms_played = Some(ms);
@@ -214,6 +221,26 @@ fn account_data_finds_its_play_by_name_within_its_minute() {
     assert_eq!(match_observations([extended(at, 1), account(at, 1)]).len(), 1);
     assert_eq!(match_observations([extended(at, 1), account(at, 2)]).len(), 2);
     assert_eq!(match_observations([extended(NOON.plus_ms(90_001), 1), account(NOON, 1)]).len(), 2);
+}
+
+#[test]
+fn a_row_without_names_is_the_account_row_of_its_length_that_nothing_else_took() {
+    let of_length = |mut observation: Observation, ms| {
+        observation.ms_played = Some(ms);
+        observation
+    };
+    let withheld = of_length(nameless(NOON.plus_ms(30_000), 1), 187_654);
+    let told = of_length(account(NOON, 1), 187_654);
+    assert_eq!(match_observations([withheld.clone(), told.clone()]).len(), 1);
+    // Another length, another minute, or a name that contradicts: another play.
+    assert_eq!(match_observations([withheld.clone(), of_length(told.clone(), 187_655)]).len(), 2);
+    assert_eq!(match_observations([withheld.clone(), of_length(account(NOON.minus_ms(1), 1), 187_654)]).len(), 2);
+    assert_eq!(match_observations([of_length(extended(NOON, 2), 187_654), told.clone()]).len(), 2);
+    // The account row's own extended row comes first.
+    let own = of_length(extended(NOON.plus_ms(59_000), 1), 187_654);
+    let plays = match_observations([withheld, own, told]);
+    assert_eq!(plays.len(), 2);
+    assert!(plays.iter().all(|play| play.account.is_none() == play.extended.as_ref().unwrap().song.is_none()));
 }
 
 #[test]

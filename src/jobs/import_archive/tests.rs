@@ -116,6 +116,10 @@ fn extended_and_account_data_give_the_same_plays_in_either_order_and_mixed() {
         let job = import(&app, account.clone());
         assert_adds_up(&job);
         assert!(progress(&job, "merged") > 100, "{job}");
+        // Account data tells of nothing that the extended history does not have, names withheld or not.
+        assert!(plays.iter().any(|play| play.names_withheld && year.contains(&play.reported_at_ms)));
+        let seen = seen_by_extended(&plays, FieldSet::R4).len();
+        assert_eq!((progress(&job, "inserted"), app.rows(PLAYS).len()), (0, seen), "{job}");
         let (expected, tracks, artists) = (app.rows(PLAYS), app.rows(TRACKS), app.rows(ARTISTS));
         let mixed = write_mixed(&plays, FieldSet::R4, layout, year).unwrap();
         for archives in [vec![account, extended], vec![mixed]] {

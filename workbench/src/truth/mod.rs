@@ -8,6 +8,7 @@
 //! lasted `min_ms_played` or longer; its track is its URI, or (artist, title) where there is none; an artist is a name.
 
 mod calendar;
+mod days;
 mod rankings;
 
 use std::collections::HashSet;
@@ -15,7 +16,11 @@ use std::collections::HashSet;
 use crate::generator::{Kind, TruePlay};
 
 pub use calendar::{Cell, Coverage, Gap, Heatmap, coverage, heatmap};
-pub use rankings::{Credit, RankedAlbum, RankedArtist, RankedTrack, top_albums, top_artists, top_tracks};
+pub use days::{DataGap, DayCount, WhyEmpty, day_count, whole_days};
+pub use rankings::{
+    Credit, RankedAlbum, RankedArtist, RankedTrack, one_time_tracks, plays_of_top_artists, plays_without_album,
+    top_albums, top_artists, top_tracks,
+};
 
 /// What is asked: a half-open window of ends, a kind, and how long a play must have lasted to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,11 @@
 //! Must stay true: ranked by plays, then time, then name (by code point), and whole: callers take as many as they ask
 //! for. Nothing is credited twice, and nothing without a name is ranked among names.
 
-use std::{cmp::Reverse, collections::HashMap, hash::Hash};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+    hash::Hash,
+};
 
 use super::{Question, TrackKey};
 use crate::generator::TruePlay;
@@ -42,6 +46,8 @@ impl Credit {
 pub struct RankedArtist {
     pub artist: String,
     pub credit: Credit,
+    /// Different tracks of the artist among these plays.
+    pub unique_tracks: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,13 +64,21 @@ pub struct RankedAlbum {
     pub album: String,
     pub artist: Option<String>,
     pub credit: Credit,
+    /// Different tracks of the album among these plays.
+    pub unique_tracks: usize,
 }
 
 /// Every artist with a name, the most played first.
 pub fn top_artists(plays: &[TruePlay], question: &Question) -> Vec<RankedArtist> {
     let credits = grouped(plays, question, |play| play.artist.as_deref());
-    let mut ranked: Vec<RankedArtist> =
-        credits.into_iter().map(|(artist, (credit, _))| RankedArtist { artist: artist.to_owned(), credit }).collect();
+    let mut ranked: Vec<RankedArtist> = credits
+        .into_iter()
+        .map(|(artist, group)| RankedArtist {
+            artist: artist.to_owned(),
+            credit: group.credit,
+            unique_tracks: group.tracks.len(),
+        })
+        .collect();
     ranked.sort_by(|one, other| (one.credit.rank(), &one.artist).cmp(&(other.credit.rank(), &other.artist)));
     ranked
 }
@@ -74,7 +88,7 @@ pub fn top_tracks(plays: &[TruePlay], question: &Question) -> Vec<RankedTrack> {
     let credits = grouped(plays, question, |play| Some(TrackKey::of(play)));
     let mut ranked: Vec<RankedTrack> = credits
         .into_values()
-        .map(|(credit, play)| RankedTrack {
+        .map(|Group { credit, play, .. }| RankedTrack {
             title: owned(play.title.as_ref()),
             artist: owned(play.artist.as_ref()),
             uri: owned(play.uri.as_ref()),
@@ -94,10 +108,11 @@ pub fn top_albums(plays: &[TruePlay], question: &Question) -> Vec<RankedAlbum> {
     let credits = grouped(plays, question, |play| play.album.as_deref().map(|album| (album, play.artist.as_deref())));
     let mut ranked: Vec<RankedAlbum> = credits
         .into_iter()
-        .map(|((album, artist), (credit, _))| RankedAlbum {
+        .map(|((album, artist), group)| RankedAlbum {
             album: album.to_owned(),
             artist: artist.map(str::to_owned),
-            credit,
+            credit: group.credit,
+            unique_tracks: group.tracks.len(),
         })
         .collect();
     ranked.sort_by(|one, other| {
@@ -110,19 +125,44 @@ fn owned(text: Option<&crate::generator::Text>) -> Option<String> {
     text.map(|text| text.as_ref().to_owned())
 }
 
-/// The counted plays by a key, each group with one of its plays. Plays without a key are left out.
+/// Tracks played exactly once in the window.
+pub fn one_time_tracks(plays: &[TruePlay], question: &Question) -> usize {
+    top_tracks(plays, question).iter().filter(|track| track.credit.play_count == 1).count()
+}
+
+/// Plays of the `first` artists played most: with all plays, how concentrated a taste is.
+pub fn plays_of_top_artists(plays: &[TruePlay], question: &Question, first: usize) -> usize {
+    // In an export a play has one artist, so no play is counted twice here.
+    top_artists(plays, question).iter().take(first).map(|artist| artist.credit.play_count).sum()
+}
+
+/// Plays that count and are of no album with a name.
+pub fn plays_without_album(plays: &[TruePlay], question: &Question) -> usize {
+    question.counted(plays).filter(|play| play.album.is_none()).count()
+}
+
+/// The plays of one key.
+struct Group<'plays> {
+    credit: Credit,
+    /// One of them, for its names.
+    play: &'plays TruePlay,
+    tracks: HashSet<TrackKey<'plays>>,
+}
+
+/// The counted plays by a key. Plays without a key are left out.
 fn grouped<'plays, Key: Hash + Eq>(
     plays: &'plays [TruePlay],
     question: &Question,
     key: impl Fn(&'plays TruePlay) -> Option<Key>,
-) -> HashMap<Key, (Credit, &'plays TruePlay)> {
-    let mut groups: HashMap<Key, (Credit, &'plays TruePlay)> = HashMap::new();
+) -> HashMap<Key, Group<'plays>> {
+    let mut groups: HashMap<Key, Group<'plays>> = HashMap::new();
     for play in question.counted(plays) {
         let Some(key) = key(play) else { continue };
-        groups
+        let group = groups
             .entry(key)
-            .and_modify(|(credit, _)| *credit = Credit::add(Some(*credit), play))
-            .or_insert_with(|| (Credit::add(None, play), play));
+            .and_modify(|group| group.credit = Credit::add(Some(group.credit), play))
+            .or_insert_with(|| Group { credit: Credit::add(None, play), play, tracks: HashSet::new() });
+        group.tracks.insert(TrackKey::of(play));
     }
     groups
 }
@@ -160,7 +200,10 @@ mod tests {
         let tracks = top_tracks(&plays, &Question::ALL_TIME);
         let uris: Vec<Option<&str>> = tracks.iter().map(|track| track.uri.as_deref()).collect();
         assert_eq!(uris, [None, Some("spotify:track:1"), Some("spotify:track:2")]);
-        assert_eq!(top_artists(&plays, &Question::ALL_TIME)[0].credit.play_count, 3);
+        let artist = &top_artists(&plays, &Question::ALL_TIME)[0];
+        assert_eq!((artist.credit.play_count, artist.unique_tracks), (3, 3));
+        assert_eq!(one_time_tracks(&plays, &Question::ALL_TIME), 3);
+        assert_eq!(plays_of_top_artists(&plays, &Question::ALL_TIME, 1), 3);
     }
 
     #[test]
@@ -174,6 +217,8 @@ mod tests {
         let albums = top_albums(&plays, &Question::ALL_TIME);
         let artists: Vec<Option<&str>> = albums.iter().map(|album| album.artist.as_deref()).collect();
         assert_eq!(artists, [Some("B"), Some("A")]);
+        assert_eq!(albums[0].unique_tracks, 1);
+        assert_eq!(plays_without_album(&plays, &Question::ALL_TIME), 1);
         assert_eq!(top_artists(&plays, &Question::ALL_TIME).len(), 2);
     }
 }

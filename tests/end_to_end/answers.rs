@@ -1,1 +1,0 @@
-//! Questions and answers against the generator's own truth.
