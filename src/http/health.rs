@@ -22,6 +22,9 @@ pub struct Health {
     /// Only for `?deep=1`: each part and what is wrong with it, if anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     checks: Option<Checks>,
+    /// Only for `?deep=1`, and only on Workers: the most memory this isolate's module has needed so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_bytes: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -38,7 +41,7 @@ pub async fn healthz(State(app): State<App>, uri: Uri) -> Result<(StatusCode, Js
     let query = Query::parse(&uri, &["deep"])?;
     let version = env!("CARGO_PKG_VERSION");
     if query.one_of("deep", &["0", "1"])? != Some("1") {
-        return Ok((StatusCode::OK, Json(Health { status: "healthy", version, checks: None })));
+        return Ok((StatusCode::OK, Json(Health { status: "healthy", version, checks: None, memory_bytes: None })));
     }
     let settings = app.config.admin.as_ref().map_or_else(ToString::to_string, |_| OK.to_owned());
     let database = match contract::check(&*app.db).await {
@@ -51,11 +54,24 @@ pub async fn healthz(State(app): State<App>, uri: Uri) -> Result<(StatusCode, Js
     };
     let is_well = [&settings, &database, &archives].into_iter().all(|check| check == OK);
     let checks = Some(Checks { settings, database, archives });
+    let memory_bytes = memory_bytes();
     Ok(if is_well {
-        (StatusCode::OK, Json(Health { status: "healthy", version, checks }))
+        (StatusCode::OK, Json(Health { status: "healthy", version, checks, memory_bytes }))
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "unhealthy", version, checks }))
+        (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "unhealthy", version, checks, memory_bytes }))
     })
+}
+
+/// The module's linear memory. It never shrinks, so this is its peak.
+#[cfg(target_arch = "wasm32")]
+fn memory_bytes() -> Option<u64> {
+    const PAGE_BYTES: u64 = 64 * 1024;
+    u64::try_from(core::arch::wasm32::memory_size::<0>()).ok().map(|pages| pages * PAGE_BYTES)
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+const fn memory_bytes() -> Option<u64> {
+    None
 }
 
 /// The sentence for the public; the cause goes to the log.

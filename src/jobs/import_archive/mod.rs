@@ -31,8 +31,22 @@ const ROWS_PER_RUN: u64 = 250_000;
 /// Runs without any progress before a job is given up.
 const MAX_ATTEMPTS: i64 = 5;
 
-/// Works on a job, if nobody else does.
+/// Works on a job, if nobody else does, and logs what that cost.
 pub async fn run(app: &App, id: ImportJobId) -> Verdict {
+    let before = app.db.usage();
+    let verdict = attempt(app, id).await;
+    let after = app.db.usage();
+    tracing::info!(
+        import_job_id = id.0,
+        calls = after.calls - before.calls,
+        rows_read = after.rows_read - before.rows_read,
+        rows_written = after.rows_written - before.rows_written,
+        "An import run ended"
+    );
+    verdict
+}
+
+async fn attempt(app: &App, id: ImportJobId) -> Verdict {
     let claimed = match import_jobs::claim(&*app.db, id, app.clock.random_hex(), app.now()).await {
         Ok(Some(claimed)) => claimed,
         // Done, unknown, or another's: the message has done its duty.
