@@ -57,7 +57,7 @@ async fn attempt(app: &App, id: ImportJobId) -> Verdict {
         }
     };
     let lease = claimed.lease.clone();
-    let (user, attempts) = (claimed.job.user_id, claimed.job.attempts);
+    let (user, attempts, key) = (claimed.job.user_id, claimed.job.attempts, claimed.job.archive_key.clone());
     match work(app, claimed).await {
         Ok(Ended::Finished) => Verdict::Done,
         Ok(Ended::ToBeContinued) => match go_on(app, id, &lease).await {
@@ -73,7 +73,7 @@ async fn attempt(app: &App, id: ImportJobId) -> Verdict {
         }
         Err(error) => {
             tracing::error!(import_job_id = id.0, user_id = user.0, attempts, %error, "An import run failed");
-            give_back(app, &lease, attempts).await
+            give_back(app, &lease, attempts, key.as_deref()).await
         }
     }
 }
@@ -172,8 +172,13 @@ async fn go_on(app: &App, id: ImportJobId, lease: &import_jobs::Lease) -> Result
     Ok(())
 }
 
-async fn give_back(app: &App, lease: &import_jobs::Lease, attempts: i64) -> Verdict {
+async fn give_back(app: &App, lease: &import_jobs::Lease, attempts: i64, key: Option<&str>) -> Verdict {
     if attempts >= MAX_ATTEMPTS {
+        if let Some(key) = key
+            && let Err(error) = app.archives.delete(key).await
+        {
+            tracing::warn!(%error, "An archive could not be deleted; the hourly tick will");
+        }
         let sentence = "The import failed several times at the same place and was given up; what was imported stays.";
         return match import_jobs::finish(&*app.db, lease, JobStatus::Error, Some(sentence), app.now()).await {
             Ok(()) => Verdict::Bury { why: "the import made no progress" },

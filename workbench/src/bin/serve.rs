@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use listenlog_workbench::runtime::{Runtime, RuntimeOptions, repository};
+use listenlog_workbench::runtime::{Runtime, RuntimeOptions, crons, repository};
 
 const USAGE: &str = "Usage: serve [--port 8787] [--state .state] [--vars \"NAME:value NAME:value\"]";
 const DEFAULT_PORT: u16 = 8787;
@@ -18,6 +18,13 @@ fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
+    let crons = match crons::crons(&options.root) {
+        Ok(crons) => crons,
+        Err(error) => {
+            eprintln!("The crons cannot be read from wrangler.toml: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let (mode, state) = (mode_of(&options), options.state.display().to_string());
     let mut runtime = match Runtime::start(options) {
         Ok(runtime) => runtime,
@@ -26,6 +33,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    crons::keep_firing(runtime.client(), crons);
     println!("{}", welcome(&runtime.url(), &mode, &state));
     match runtime.wait() {
         Ok(status) if status.success() => ExitCode::SUCCESS,

@@ -4,6 +4,7 @@
 //! [`process`]); two runtimes share nothing but the built module, as each has its own port and state; a `kill` is as
 //! sudden as a power cut.
 
+pub mod crons;
 mod options;
 mod process;
 
