@@ -112,7 +112,7 @@ impl Scene {
 }
 
 /// The oddities of a small life, over more time than account data covers.
-fn two_years(seed: u64) -> ExportPlan {
+pub fn two_years(seed: u64) -> ExportPlan {
     let small = ExportPlan::small(seed);
     ExportPlan { plays: 1_500, from_ms: small.from_ms - 300 * DAY_MS, ..small }
 }
