@@ -9,7 +9,10 @@ use crate::domain::{observation::Observation, track::TrackFacts};
 
 /// One element of a history file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "nearly every row is a play, and a box each would be an allocation more")]
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    expect(clippy::large_enum_variant, reason = "nearly every row is a play; a box each would be an allocation more")
+)]
 pub enum Row {
     Play(ExportedPlay),
     /// In order, but no play that could be kept.
