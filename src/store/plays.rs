@@ -231,11 +231,12 @@ struct Version {
 
 /// Reads the plays within `ranges`; `None` when there is no such user.
 pub async fn in_ranges(db: &dyn Db, user: UserId, ranges: &[(Millis, Millis)]) -> Result<Option<InRanges>, StoreError> {
+    // Range by range, each from its own begin: CROSS JOIN keeps the plays from leading, which would read all of them, and
+    // `+` keeps the page's key from being where every range begins. Ranges ascend, so rows come in the order of the key.
     let sql = format!(
         "SELECT json_group_array(json_array({COLUMNS})) AS rows FROM (SELECT p.* FROM json_each(?2) AS ranges \
-         JOIN plays AS p ON p.user_id = ?1 AND p.ended_at >= max(ranges.value->>0, ?3) AND p.ended_at <= ranges.value->>1 \
-         WHERE (p.ended_at, p.track_id, p.ordinal) > (?3, ?4, ?5) \
-         ORDER BY p.ended_at, p.track_id, p.ordinal LIMIT {PAGE_ROWS})"
+         CROSS JOIN plays AS p ON p.user_id = ?1 AND p.ended_at >= max(ranges.value->>0, ?3) AND p.ended_at <= ranges.value->>1 \
+         WHERE (+p.ended_at, p.track_id, p.ordinal) > (?3, ?4, ?5) LIMIT {PAGE_ROWS})"
     );
     let ranges: Vec<[i64; 2]> = ranges.iter().map(|(from, to)| [from.0, to.0]).collect();
     let ranges = serde_json::to_string(&ranges).unwrap_or_default();
