@@ -135,7 +135,7 @@ fn disk(extent: Extent, worker: &Worker) -> Result<Line, Failure> {
 }
 
 fn memory(extent: Extent, worker: &Worker, report: &mut Report) -> Result<(), Failure> {
-    const BOUND_BYTES: u64 = 32 * 1_024 * 1_024;
+    const BOUND_BYTES: u64 = 32_000_000;
     if let Some(bytes) = worker.runtime_memory_bytes() {
         report.add(Line::new("the runtime's whole process, peak").ours(megabytes(bytes)));
     }
