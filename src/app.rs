@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     domain::instant::Millis,
     jobs::message::JobMessage,
+    outbound::Outbound,
     store::{Db, memory::Memory},
     tools::kept::Kept,
 };
@@ -24,6 +25,7 @@ pub struct App {
     pub archives: Arc<dyn Archives>,
     pub queue: Arc<dyn JobQueue>,
     pub clock: Arc<dyn Clock>,
+    pub outbound: Arc<dyn Outbound>,
     pub background: Arc<dyn Background>,
     /// The isolate's own: the same for all its events.
     pub memory: Arc<Memory>,

@@ -14,6 +14,7 @@ mod edge;
 mod error;
 mod http;
 mod jobs;
+mod outbound;
 mod store;
 mod telemetry;
 #[cfg(test)]

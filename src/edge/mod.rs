@@ -4,6 +4,7 @@
 //! answer leaves with its Content-Length; the configuration is read once for each isolate.
 
 mod archives;
+mod outbound;
 mod platform;
 
 use std::sync::{Arc, OnceLock};
@@ -108,6 +109,7 @@ fn open(env: &Env, background: Arc<dyn crate::app::Background>) -> Result<App, S
         archives: Arc::new(archives::R2::new(env.bucket(ARCHIVES).map_err(|_| missing(ARCHIVES))?)),
         queue: Arc::new(platform::WorkersQueue::new(env.queue(JOBS).map_err(|_| missing(JOBS))?)),
         clock: Arc::new(platform::WorkersClock),
+        outbound: Arc::new(outbound::PlatformFetch),
         background,
         memory: Arc::clone(MEMORY.get_or_init(Arc::default)),
         kept: Arc::clone(KEPT.get_or_init(Arc::default)),

@@ -1,6 +1,6 @@
 //! HTTP: every route on this page, and what all of them have in common.
 //!
-//! Must stay true: the admin check is applied once, to everything below `/admin`, before a body is read; every answer
+//! Must stay true: a route says in its line who is let through; the check is applied once for each group, before a body is read; every answer
 //! carries a request id and the security headers; an unknown path or method is a problem document like any other error.
 
 pub mod admin_imports;
@@ -10,7 +10,6 @@ pub mod body;
 pub mod entrance;
 pub mod health;
 pub mod history;
-
 pub mod query;
 pub mod request_id;
 pub mod tools;
@@ -22,38 +21,83 @@ use axum::{
     Router,
     http::{Method, StatusCode, header},
     middleware::{from_fn, from_fn_with_state},
-    routing::{get, post},
+    routing::{MethodRouter, any, get, post},
 };
-
 use tower_http::cors::CorsLayer;
 
 use crate::{app::App, error::Problem};
 
-/// All routes.
+/// Who is let through to a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone.
+    Public,
+    /// Whoever may ask about a history: the admin, and credentials of one user.
+    Asking,
+    /// The admin alone.
+    Admin,
+}
+
+/// One path of the router with all methods it answers.
+pub struct Route {
+    pub path: &'static str,
+    pub access: Access,
+    pub methods: MethodRouter<App>,
+}
+
+const fn public(path: &'static str, methods: MethodRouter<App>) -> Route {
+    Route { path, access: Access::Public, methods }
+}
+
+const fn asking(path: &'static str, methods: MethodRouter<App>) -> Route {
+    Route { path, access: Access::Asking, methods }
+}
+
+const fn admin(path: &'static str, methods: MethodRouter<App>) -> Route {
+    Route { path, access: Access::Admin, methods }
+}
+
+/// Every route there is.
+pub fn routes() -> Vec<Route> {
+    vec![
+        public("/", get(health::front_page)),
+        public("/healthz", get(health::healthz)),
+        public("/mcp/tools", get(tools::catalogue)),
+        asking("/mcp/call", post(tools::call)),
+        asking("/tools/{name}", post(tools::call_by_name)),
+        asking("/history/users/{user_id}/plays", get(history::plays)),
+        asking("/history/users/{user_id}/{question}", get(history::ask)),
+        admin("/admin/users", get(admin_users::list).post(admin_users::create)),
+        admin("/admin/users/{user_id}", get(admin_users::show)),
+        admin("/admin/users/{user_id}/import", post(admin_imports::upload)),
+        admin("/admin/import-jobs", get(admin_imports::list)),
+        admin("/admin/import-jobs/{import_job_id}", get(admin_imports::show)),
+    ]
+}
+
+/// The routes with what all of them have in common.
 pub fn router(app: App) -> Router {
-    let admin = Router::new()
-        .route("/users", get(admin_users::list).post(admin_users::create))
-        .route("/users/{user_id}", get(admin_users::show))
-        .route("/users/{user_id}/import", post(admin_imports::upload))
-        .route("/import-jobs", get(admin_imports::list))
-        .route("/import-jobs/{import_job_id}", get(admin_imports::show))
-        .fallback(not_found)
+    let (mut public, mut asking, mut admin) = (Router::new(), Router::new(), Router::new());
+    for Route { path, access, methods } in routes() {
+        let group = match access {
+            Access::Public => &mut public,
+            Access::Asking => &mut asking,
+            Access::Admin => &mut admin,
+        };
+        *group = std::mem::take(group).route(path, methods);
+    }
+    // An unknown path below /admin is nobody's business either.
+    let admin = admin
+        .route("/admin", any(not_found))
+        .route("/admin/{*unknown}", any(not_found))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(app.clone(), auth::require_admin));
-
-    let asking = Router::new()
-        .route("/mcp/call", post(tools::call))
-        .route("/tools/{name}", post(tools::call_by_name))
-        .route("/history/users/{user_id}/plays", get(history::plays))
-        .route("/history/users/{user_id}/{question}", get(history::ask))
+    let asking = asking
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(app.clone(), auth::require_caller));
-
-    Router::new()
-        .route("/", get(health::front_page))
-        .route("/healthz", get(health::healthz))
-        .route("/mcp/tools", get(tools::catalogue))
+    public
         .merge(asking)
-        .nest("/admin", admin)
+        .merge(admin)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(cors(&app))

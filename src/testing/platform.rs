@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use axum::http::{Request, Response};
 use bytes::Bytes;
 use futures_util::{
     FutureExt,
@@ -19,6 +20,7 @@ use crate::{
     app::{ArchiveStream, ArchiveUpload, Archives, Background, Clock, JobQueue, QueueError, StorageError},
     domain::instant::Millis,
     jobs::message::JobMessage,
+    outbound::{Outbound, OutboundError, OutboundLimits},
 };
 
 /// Stands still until it is told.
@@ -157,5 +159,45 @@ pub struct AtOnce;
 impl Background for AtOnce {
     fn wait_until(&self, work: BoxFuture<'static, ()>) {
         work.now_or_never().expect("native ports answer at once");
+    }
+}
+
+type Answering = Box<dyn FnMut(Request<Bytes>) -> Result<Response<Bytes>, OutboundError> + Send>;
+
+/// Other servers, as a test plays them. Until it does, nobody is there.
+#[derive(Default)]
+pub struct PlayedServers {
+    answering: Mutex<Option<Answering>>,
+}
+
+impl PlayedServers {
+    /// From now on, `answering` is asked for every answer.
+    pub fn play(
+        &self,
+        answering: impl FnMut(Request<Bytes>) -> Result<Response<Bytes>, OutboundError> + Send + 'static,
+    ) {
+        *self.answering.lock().unwrap() = Some(Box::new(answering));
+    }
+}
+
+impl Outbound for PlayedServers {
+    fn send(
+        &self,
+        request: Request<Bytes>,
+        limits: OutboundLimits,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, OutboundError>> {
+        let mut answering = self.answering.lock().unwrap();
+        let answer = match answering.as_mut() {
+            Some(answering) => answering(request),
+            None => Err(OutboundError::NotReached("nobody is there".to_owned())),
+        };
+        let fits = |answer: Response<Bytes>| {
+            if answer.body().len() > limits.max_bytes {
+                Err(OutboundError::TooLarge(limits.max_bytes))
+            } else {
+                Ok(answer)
+            }
+        };
+        Box::pin(ready(answer.and_then(fits)))
     }
 }

@@ -34,7 +34,8 @@ pub enum Failure {
 }
 
 /// The migrations, as they are applied to D1.
-pub const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/0001_history.sql")];
+pub const MIGRATIONS: &[&str] =
+    &[include_str!("../../migrations/0001_history.sql"), include_str!("../../migrations/0002_job_runs.sql")];
 
 impl Sqlite {
     pub fn in_memory() -> Self {

@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 
 use super::{
-    platform::{AtOnce, MemoryArchives, MemoryQueue, SetClock},
+    platform::{AtOnce, MemoryArchives, MemoryQueue, PlayedServers, SetClock},
     sqlite::Sqlite,
 };
 use crate::{
@@ -34,6 +34,7 @@ pub struct TestApp {
     pub archives: Arc<MemoryArchives>,
     pub queue: Arc<MemoryQueue>,
     pub clock: Arc<SetClock>,
+    pub servers: Arc<PlayedServers>,
 }
 
 /// An answer, read to its end.
@@ -62,17 +63,19 @@ impl TestApp {
         telemetry::install(telemetry::Platform { now: || NOW, console: |_, _| {} });
         let (db, archives) = (Arc::new(Sqlite::in_memory()), Arc::new(MemoryArchives::default()));
         let (queue, clock) = (Arc::new(MemoryQueue::default()), Arc::new(SetClock::at(NOW)));
+        let servers = Arc::new(PlayedServers::default());
         let app = App {
             config,
             db: Arc::clone(&db) as _,
             archives: Arc::clone(&archives) as _,
             queue: Arc::clone(&queue) as _,
             clock: Arc::clone(&clock) as _,
+            outbound: Arc::clone(&servers) as _,
             background: Arc::new(AtOnce),
             memory: Arc::default(),
             kept: Arc::default(),
         };
-        Self { app, db, archives, queue, clock }
+        Self { app, db, archives, queue, clock, servers }
     }
 
     /// Sends a request as it is.

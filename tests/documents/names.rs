@@ -1,6 +1,6 @@
 //! Names: settings, routes, tools, rooms, tables, dependencies, commands.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::repository::{assert_same, files, first_cells, read, root, section, string_literals, without_tests};
 
@@ -17,34 +17,25 @@ fn the_settings_are_those_that_the_code_reads() {
     assert_same("settings", &read_by_code, &first_cells(&section("README.md", "## Settings")));
 }
 
-/// `GET /admin/users`, for every route of the router.
+/// `GET /admin/users`, for every line of the router's table.
 fn routes() -> BTreeSet<String> {
     let code = without_tests("src/http/mod.rs");
-    let mut prefixes: BTreeMap<&str, &str> = BTreeMap::new();
-    for nest in code.split(".nest(\"").skip(1) {
-        let (prefix, rest) = nest.split_once("\", ").unwrap();
-        prefixes.insert(rest.split(')').next().unwrap(), prefix);
-    }
+    let table = code.split("pub fn routes()").nth(1).and_then(|rest| rest.split("\n}\n").next()).unwrap();
     let mut routes = BTreeSet::new();
-    let pieces: Vec<&str> = code.split("Router::new()").collect();
-    for pair in pieces.windows(2) {
-        let [before, after] = pair else { continue };
-        let name = before.trim_end().strip_suffix('=').and_then(|text| text.trim_end().rsplit(' ').next());
-        let prefix = name.and_then(|name| prefixes.get(name)).copied().unwrap_or_default();
-        for route in after.split(';').next().unwrap().split(".route(").skip(1) {
-            let (path, handlers) = route.trim_start().trim_start_matches('"').split_once('"').unwrap();
-            let others = [".fallback(", ".layer(", ".merge(", ".nest(", ".method_not_allowed_fallback("];
-            let end = others.iter().filter_map(|other| handlers.find(other)).min().unwrap_or(handlers.len());
-            for method in ["get", "post", "put", "patch", "delete"] {
-                let has = |before: char| handlers[..end].contains(&format!("{before}{method}("));
-                if has(' ') || has('.') {
-                    routes.insert(format!("{} {prefix}{path}", method.to_ascii_uppercase()));
-                }
+    let lines = ["public(", "asking(", "admin("].map(|access| format!(" {access}"));
+    let starts: BTreeSet<usize> =
+        lines.iter().flat_map(|line| table.match_indices(line.as_str())).map(|(at, _)| at).collect();
+    let ends = starts.iter().skip(1).copied().chain([table.len()]);
+    for (start, end) in starts.iter().zip(ends) {
+        let (path, handlers) = table[*start..end].split_once('"').unwrap().1.split_once('"').unwrap();
+        let before = routes.len();
+        for method in ["get", "post", "put", "patch", "delete"] {
+            if [' ', '.'].iter().any(|first| handlers.contains(&format!("{first}{method}("))) {
+                routes.insert(format!("{} {path}", method.to_ascii_uppercase()));
             }
         }
+        assert!(routes.len() > before, "the methods of {path} can not be read");
     }
-    let paths: BTreeSet<&str> = routes.iter().filter_map(|route| route.split(' ').nth(1)).collect();
-    assert_eq!(paths.len(), code.matches(".route(").count(), "the routes can no longer be read");
     routes
 }
 
