@@ -127,7 +127,8 @@ mod tests {
         cold.memory = Arc::default();
         let (db, archives) = (Arc::clone(&app.db), Arc::clone(&app.archives));
         let (queue, clock) = (Arc::clone(&app.queue), Arc::clone(&app.clock));
-        ask(&TestApp { app: cold, db, archives, queue, clock }, tool).0
+        let servers = Arc::clone(&app.servers);
+        ask(&TestApp { app: cold, db, archives, queue, clock, servers }, tool).0
     }
 
     #[test]
