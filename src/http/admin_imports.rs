@@ -10,12 +10,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::{
-    admin_users::{self, Paginated},
-    query::Query,
-    request_id::RequestId,
-    upload,
-};
+use super::{admin_users, paginated::Paginated, query::Query, request_id::RequestId, upload};
 use crate::{
     app::App,
     domain::{

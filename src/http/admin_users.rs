@@ -8,32 +8,23 @@ use axum::{
 };
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{
     body,
-    query::{Page, Query},
+    paginated::Paginated,
+    path_id::{missing, path_id},
+    query::Query,
 };
 use crate::{
     app::App,
     domain::{ids::UserId, instant::Millis},
     error::{AppError, FieldError},
-    store::users::{self, User},
+    store::{
+        audit::{Actor, Change},
+        users::{self, User},
+    },
 };
-
-/// A page of a list, the same for every list.
-#[derive(Serialize)]
-pub struct Paginated<T> {
-    pub items: Vec<T>,
-    pub total: i64,
-    pub limit: u32,
-    pub offset: u32,
-}
-
-impl<T> Paginated<T> {
-    pub const fn new(items: Vec<T>, total: i64, page: Page) -> Self {
-        Self { items, total, limit: page.limit, offset: page.offset }
-    }
-}
 
 #[derive(Serialize)]
 pub struct UserSummary {
@@ -72,6 +63,7 @@ const MAX_DISPLAY_NAME_CHARS: usize = 100;
 /// POST /admin/users: a user without Spotify, for imports only.
 pub async fn create(
     State(app): State<App>,
+    actor: Actor,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<UserSummary>), AppError> {
@@ -90,7 +82,9 @@ pub async fn create(
     if !errors.is_empty() {
         return Err(AppError::Invalid(errors));
     }
-    let user = users::insert(&*app.db, display_name, &timezone, app.now()).await?;
+    let after = json!({"display_name": display_name, "timezone": timezone});
+    let change = actor.made(Change::created("user.create", "users/", "users").after(&after), app.now());
+    let user = users::insert(&*app.db, display_name, &timezone, app.now(), vec![change]).await?;
     tracing::info!(user_id = user.id.0, "A user was created");
     Ok((StatusCode::CREATED, Json(user.into())))
 }
@@ -113,9 +107,8 @@ pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json
 /// # Errors
 /// 404 for an id that no user has, or that is not an id at all.
 pub async fn find(app: &App, id: &str) -> Result<User, AppError> {
-    let missing = || AppError::NotFound(format!("User {} not found.", id.chars().take(40).collect::<String>()));
-    let number = id.parse::<i64>().ok().filter(|number| *number > 0).ok_or_else(missing)?;
-    users::find(&*app.db, UserId(number)).await?.ok_or_else(missing)
+    let number = path_id("User", id)?;
+    users::find(&*app.db, UserId(number)).await?.ok_or_else(|| missing("User", id))
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Must stay true: a route says in its line who is let through; the check is applied once for each group, before a body is read; every answer
 //! carries a request id and the security headers; an unknown path or method is a problem document like any other error.
 
+pub mod actor;
+pub mod admin_audit;
 pub mod admin_imports;
 pub mod admin_users;
 pub mod auth;
@@ -10,6 +12,8 @@ pub mod body;
 pub mod entrance;
 pub mod health;
 pub mod history;
+pub mod paginated;
+pub mod path_id;
 pub mod query;
 pub mod request_id;
 pub mod tools;
@@ -72,6 +76,7 @@ pub fn routes() -> Vec<Route> {
         admin("/admin/users/{user_id}/import", post(admin_imports::upload)),
         admin("/admin/import-jobs", get(admin_imports::list)),
         admin("/admin/import-jobs/{import_job_id}", get(admin_imports::show)),
+        admin("/admin/audit", get(admin_audit::list)),
     ]
 }
 

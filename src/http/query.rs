@@ -1,8 +1,95 @@
 //! Query strings, strictly: a parameter that is not known is an error, so that a typo never widens a question.
+//!
+//! Must stay true: a route that declares its [`Parameter`]s accepts those and no other, and its description in the OpenAPI document is made of
+//! the same declarations.
 
 use axum::http::Uri;
+use jiff::{Timestamp, civil};
 
-use crate::error::{AppError, FieldError};
+use super::path_id::MAX_ID;
+use crate::{
+    domain::instant::Millis,
+    error::{AppError, FieldError},
+};
+
+/// A parameter that a route understands.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// What it does, for the documents.
+    pub text: &'static str,
+}
+
+/// The values a parameter takes.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    Integer {
+        least: i64,
+        most: i64,
+    },
+    OneOf(&'static [&'static str]),
+    /// RFC 3339; without an offset it is UTC, and a date alone is its first moment.
+    Instant,
+    Text {
+        most_chars: usize,
+    },
+}
+
+impl Parameter {
+    pub const fn integer(name: &'static str, least: i64, most: i64, text: &'static str) -> Self {
+        Self { name, kind: Kind::Integer { least, most }, text }
+    }
+
+    pub const fn one_of(name: &'static str, words: &'static [&'static str], text: &'static str) -> Self {
+        Self { name, kind: Kind::OneOf(words), text }
+    }
+
+    pub const fn instant(name: &'static str, text: &'static str) -> Self {
+        Self { name, kind: Kind::Instant, text }
+    }
+
+    pub const fn text(name: &'static str, most_chars: usize, text: &'static str) -> Self {
+        Self { name, kind: Kind::Text { most_chars }, text }
+    }
+
+    /// What is wrong with a value, as a rule.
+    fn complaint(&self, value: &str) -> Option<String> {
+        match self.kind {
+            Kind::Integer { least, most } => {
+                let is_allowed = value.parse::<i64>().is_ok_and(|number| (least..=most).contains(&number));
+                (!is_allowed).then(|| format!("must be a whole number from {least} to {most}"))
+            }
+            Kind::OneOf(words) => (!words.contains(&value)).then(|| format!("must be one of: {}", words.join(", "))),
+            Kind::Instant => instant(value)
+                .is_none()
+                .then(|| "must be an instant such as 2026-11-23T12:00:00Z, or a date such as 2026-11-23".to_owned()),
+            Kind::Text { most_chars } => {
+                let is_allowed = (1..=most_chars).contains(&value.chars().count());
+                (!is_allowed).then(|| format!("must have 1 to {most_chars} characters"))
+            }
+        }
+    }
+}
+
+pub const LIMIT: Parameter = Parameter::integer("limit", 1, 200, "How many items a page has; 50 unless said.");
+pub const OFFSET: Parameter =
+    Parameter::integer("offset", 0, u32::MAX as i64, "How many items to pass over; 0 unless said.");
+pub const USER_ID: Parameter = Parameter::integer("user_id", 1, MAX_ID, "Only what belongs to this user.");
+pub const REQUEST_ID: Parameter = Parameter::text("request_id", 64, "Only what this request did or caused.");
+pub const SINCE: Parameter = Parameter::instant("since", "Only what is from this instant on.");
+pub const UNTIL: Parameter = Parameter::instant("until", "Only what is before this instant.");
+
+/// An instant as people write it in a query.
+fn instant(text: &str) -> Option<Millis> {
+    let millis = |at: Timestamp| Millis(at.as_millisecond());
+    let utc = |at: civil::DateTime| at.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|at| millis(at.timestamp()));
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Some(millis(at));
+    }
+    // Without an offset: the system before this one took these for UTC, too.
+    text.parse::<civil::DateTime>().ok().and_then(utc)
+}
 
 /// The pairs of a query string, decoded; each known name at most once.
 pub struct Query {
@@ -31,6 +118,30 @@ impl Query {
             }
         }
         if errors.is_empty() { Ok(Self { pairs }) } else { Err(AppError::Invalid(errors)) }
+    }
+
+    /// Parses and checks what a route declares.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn declared(uri: &Uri, parameters: &[Parameter]) -> Result<Self, AppError> {
+        let names: Vec<&str> = parameters.iter().map(|parameter| parameter.name).collect();
+        let query = Self::parse(uri, &names)?;
+        let given = parameters.iter().filter_map(|parameter| Some((parameter, query.get(parameter.name)?)));
+        let errors: Vec<FieldError> = given
+            .filter_map(|(parameter, value)| Some(FieldError::new(parameter.name, parameter.complaint(value)?)))
+            .collect();
+        if errors.is_empty() { Ok(query) } else { Err(AppError::Invalid(errors)) }
+    }
+
+    /// The number of a parameter that was declared as one.
+    pub fn number(&self, name: &str) -> Option<i64> {
+        self.get(name)?.parse().ok()
+    }
+
+    /// The instant of a parameter that was declared as one.
+    pub fn instant(&self, name: &str) -> Option<Millis> {
+        instant(self.get(name)?)
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -106,6 +217,27 @@ mod tests {
         let named = |text: &str| query(text).err().unwrap().field_errors()[0].field.clone();
         assert_eq!(named("limt=3"), "limt");
         assert_eq!(named("limit=3&limit=4"), "limit");
+    }
+
+    #[test]
+    fn declared_parameters_are_checked_all_at_once() {
+        const DECLARED: &[Parameter] = &[LIMIT, SINCE, Parameter::one_of("level", &["info", "error"], "")];
+        let checked = |text: &str| Query::declared(&format!("/x?{text}").parse().unwrap(), DECLARED);
+        let complaints = checked("limit=0&since=yesterday&level=loud").err().unwrap().field_errors().to_vec();
+        assert_eq!(complaints.len(), 3);
+        assert_eq!(complaints[2].detail, "must be one of: info, error");
+        let query = checked("limit=7&since=2026-11-23&level=info").unwrap();
+        assert_eq!((query.number("limit"), query.instant("since")), (Some(7), Some(Millis(1_795_392_000_000))));
+    }
+
+    #[test]
+    fn instants_are_read_with_and_without_an_offset() {
+        let expected = Some(Millis(1_795_435_200_000));
+        for text in ["2026-11-23T12:00:00Z", "2026-11-23T13:00:00+01:00", "2026-11-23T12:00:00", "2026-11-23 12:00"] {
+            assert_eq!(instant(text), expected, "{text}");
+        }
+        assert_eq!(instant("23.11.2026"), None);
+        assert_eq!(instant("12:00"), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub mod askers;
+pub mod audit;
 pub mod catalogue;
 pub mod contract;
 #[cfg(target_arch = "wasm32")]

@@ -20,12 +20,30 @@ pub struct User {
 
 const COLUMNS: &str = "id, display_name, timezone, spotify_user_id, plays_version, total_plays, created_at, updated_at";
 
-pub async fn insert(db: &dyn Db, display_name: &str, timezone: &str, now: Millis) -> Result<User, StoreError> {
+/// A new user under an id that nobody ever had. `RETURNING` answers with the row.
+pub fn inserting(display_name: &str, timezone: &str, now: Millis) -> Statement {
     let sql = format!(
-        "INSERT INTO users (display_name, timezone, created_at, updated_at) VALUES (?1, ?2, ?3, ?3) RETURNING {COLUMNS}"
+        "INSERT INTO users (id, display_name, timezone, created_at, updated_at) \
+         SELECT 1 + max(coalesce((SELECT max(id) FROM users), 0), coalesce((SELECT max(id) FROM retired_user_ids), 0)), \
+           ?1, ?2, ?3, ?3 \
+         RETURNING {COLUMNS}"
     );
-    let statement = Statement::new(sql).bind(display_name).bind(timezone).bind(now);
-    db.first(statement).await?.ok_or_else(|| StoreError::Shape("no row for a new user".to_owned()))
+    Statement::new(sql).bind(display_name).bind(timezone).bind(now)
+}
+
+/// Stores a new user, with `others` in the same batch after it.
+pub async fn insert(
+    db: &dyn Db,
+    display_name: &str,
+    timezone: &str,
+    now: Millis,
+    others: Vec<Statement>,
+) -> Result<User, StoreError> {
+    let mut statements = vec![inserting(display_name, timezone, now)];
+    statements.extend(others);
+    let results = db.batch(statements).await?;
+    let user = results.into_iter().next().unwrap_or_default().first()?;
+    user.ok_or_else(|| StoreError::Shape("no row for a new user".to_owned()))
 }
 
 /// For one batch with other statements: the user's row, or none.

@@ -34,8 +34,11 @@ pub enum Failure {
 }
 
 /// The migrations, as they are applied to D1.
-pub const MIGRATIONS: &[&str] =
-    &[include_str!("../../migrations/0001_history.sql"), include_str!("../../migrations/0002_job_runs.sql")];
+pub const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_history.sql"),
+    include_str!("../../migrations/0002_job_runs.sql"),
+    include_str!("../../migrations/0030_operations.sql"),
+];
 
 impl Sqlite {
     pub fn in_memory() -> Self {
