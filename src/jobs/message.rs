@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::ids::ImportJobId;
+use crate::domain::ids::{ImportJobId, JobRunId, UserId};
 
 /// One message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,4 +12,8 @@ use crate::domain::ids::ImportJobId;
 pub enum JobMessage {
     /// Work on an import until it is done or the run's share is used up.
     ImportArchive { import_job_id: ImportJobId },
+    /// Work on a run of any other kind.
+    Run { job_run_id: JobRunId },
+    /// Ask Spotify for what a user played last, if they are due.
+    Poll { user_id: UserId },
 }

@@ -5,6 +5,7 @@
 
 pub mod import_archive;
 pub mod message;
+pub mod runs;
 pub mod schedule;
 
 use std::sync::Arc;
@@ -59,6 +60,12 @@ pub async fn record_dead(app: &App, body: &str) {
             Ok(JobMessage::ImportArchive { import_job_id }) => {
                 tracing::error!(import_job_id = import_job_id.0, "A message was given up after its last attempt");
             }
+            Ok(JobMessage::Run { job_run_id }) => {
+                tracing::error!(job_run_id = job_run_id.0, "A message was given up after its last attempt");
+            }
+            Ok(JobMessage::Poll { user_id }) => {
+                tracing::error!(user_id = user_id.0, "A message was given up after its last attempt");
+            }
             Err(_) => tracing::error!("A message of no known shape was given up"),
         }
         telemetry::flush(app, &capture).await;
@@ -70,5 +77,7 @@ pub async fn record_dead(app: &App, body: &str) {
 async fn run(app: &App, message: JobMessage) -> Verdict {
     match message {
         JobMessage::ImportArchive { import_job_id } => import_archive::run(app, import_job_id).await,
+        JobMessage::Run { job_run_id } => runs::run(app, job_run_id).await,
+        JobMessage::Poll { .. } => Verdict::Bury { why: "polling is not set up" },
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     app::App,
     domain::instant::{DAY_MS, Millis},
     error::AppError,
-    jobs::message::JobMessage,
+    jobs::{message::JobMessage, runs},
     store::import_jobs,
     telemetry::{self, Capture, Service},
 };
@@ -26,7 +26,10 @@ pub async fn tick(app: &App, cron: &str, now: Millis) {
     let span = telemetry::open(&capture);
     async {
         match cron {
-            SWEEP => sweep(app, now).await,
+            SWEEP => {
+                sweep(app, now).await;
+                runs::sweep(app, now).await;
+            }
             TIDY => tidy(app, now).await,
             other => tracing::error!(cron = other, "No job is set for this cron"),
         }

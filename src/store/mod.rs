@@ -19,6 +19,7 @@ pub mod contract;
 #[cfg(target_arch = "wasm32")]
 pub mod d1;
 pub mod import_jobs;
+pub mod job_runs;
 pub mod listening;
 pub mod logs;
 pub mod memory;

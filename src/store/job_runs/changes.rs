@@ -1,0 +1,101 @@
+//! What a person may do to a run: cancel it, or have it tried again.
+//!
+//! Must stay true: a queued run is cancelled at once, a running one at its next step; an ended run stays as it ended, and
+//! trying it again is a new run that names it. Imports are cancelled and retried as imports, polls by polling.
+
+use serde::Deserialize;
+
+use super::{Db, JobKind, JobRunId, Millis, RunStatus, Statement, StoreError};
+
+/// What came of wanting a run to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancellation {
+    /// It was queued, and is cancelled.
+    Cancelled,
+    /// It is running, and ends at its next step.
+    Requested,
+    /// It ended before.
+    HasEnded(RunStatus),
+    /// It is an import's: cancel the import.
+    BelongsToImport,
+    Unknown,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    job_type: JobKind,
+    status: RunStatus,
+}
+
+const FIND: &str = "SELECT job_type, status FROM job_runs WHERE id = ?1";
+
+/// Ends a run, at once or at its next step.
+pub async fn cancel(db: &dyn Db, id: JobRunId, now: Millis) -> Result<Cancellation, StoreError> {
+    const QUEUED: &str = "UPDATE job_runs SET status = 'cancelled', stop_reason = 'cancelled', completed_at = ?2, \
+          updated_at = ?2 \
+        WHERE id = ?1 AND status = 'queued' AND import_job_id IS NULL RETURNING job_type, status";
+    const RUNNING: &str = "UPDATE job_runs SET cancel_requested = 1, updated_at = ?2 \
+        WHERE id = ?1 AND status = 'running' AND import_job_id IS NULL RETURNING job_type, status";
+    let mut results = db
+        .batch(vec![
+            Statement::new(QUEUED).bind(id).bind(now),
+            Statement::new(RUNNING).bind(id).bind(now),
+            Statement::new(FIND).bind(id),
+        ])
+        .await?
+        .into_iter();
+    let mut next = || results.next().unwrap_or_default().first::<Found>();
+    let (queued, running, found) = (next()?, next()?, next()?);
+    Ok(match (queued, running, found) {
+        (Some(_), _, _) => Cancellation::Cancelled,
+        (_, Some(_), _) => Cancellation::Requested,
+        (_, _, Some(Found { status, .. })) if status.is_final() => Cancellation::HasEnded(status),
+        (_, _, Some(_)) => Cancellation::BelongsToImport,
+        (_, _, None) => Cancellation::Unknown,
+    })
+}
+
+/// What came of wanting a run tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retrial {
+    /// A new run goes on where the old one was. Send its message.
+    Queued(JobRunId),
+    /// It has not ended, or another run of its kind is under way.
+    IsUnderWay,
+    /// It did what it was for.
+    HasSucceeded,
+    /// It is an import's, or a poll: those are tried again by their own means.
+    NotOfThisKind(JobKind),
+    Unknown,
+}
+
+/// Queues a run that goes on where an unsuccessful one ended.
+pub async fn retry(db: &dyn Db, id: JobRunId, request_id: Option<&str>, now: Millis) -> Result<Retrial, StoreError> {
+    #[derive(Deserialize)]
+    struct New {
+        id: JobRunId,
+    }
+    const INSERT: &str = "INSERT INTO job_runs \
+          (job_type, status, user_id, started_by, request_id, cursor, retry_of, created_at, updated_at) \
+        SELECT old.job_type, 'queued', old.user_id, 'retry', ?2, old.cursor, old.id, ?3, ?3 FROM job_runs AS old \
+        WHERE old.id = ?1 AND old.status IN ('partial', 'error', 'cancelled') AND old.import_job_id IS NULL \
+          AND old.job_type NOT IN ('poll', 'import_zip') AND NOT EXISTS (SELECT 1 FROM job_runs AS other \
+            WHERE other.status IN ('queued', 'running') AND other.job_type = old.job_type \
+              AND other.user_id IS old.user_id) \
+        RETURNING id";
+    let mut results = db
+        .batch(vec![Statement::new(INSERT).bind(id).bind(request_id).bind(now), Statement::new(FIND).bind(id)])
+        .await?
+        .into_iter();
+    let new: Option<New> = results.next().unwrap_or_default().first()?;
+    let found: Option<Found> = results.next().unwrap_or_default().first()?;
+    Ok(match (new, found) {
+        (Some(New { id }), _) => Retrial::Queued(id),
+        (None, None) => Retrial::Unknown,
+        (None, Some(Found { job_type: kind @ (JobKind::ImportZip | JobKind::Poll), .. })) => {
+            Retrial::NotOfThisKind(kind)
+        }
+        (None, Some(Found { status: RunStatus::Success, .. })) => Retrial::HasSucceeded,
+        (None, Some(_)) => Retrial::IsUnderWay,
+    })
+}
