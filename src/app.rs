@@ -11,6 +11,7 @@ use futures_util::{Stream, future::BoxFuture};
 use crate::{
     config::Config,
     domain::instant::Millis,
+    http::lockout::Lockouts,
     jobs::message::JobMessage,
     outbound::Outbound,
     store::{Db, memory::Memory},
@@ -26,6 +27,10 @@ pub struct App {
     pub queue: Arc<dyn JobQueue>,
     pub clock: Arc<dyn Clock>,
     pub outbound: Arc<dyn Outbound>,
+    /// Logins that failed, by address.
+    pub failed_logins: Arc<dyn RateLimit>,
+    /// Addresses that failed too often: the isolate's own, like `memory`.
+    pub lockouts: Arc<Lockouts>,
     pub background: Arc<dyn Background>,
     /// The isolate's own: the same for all its events.
     pub memory: Arc<Memory>,
@@ -95,6 +100,12 @@ pub trait JobQueue: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 #[error("the queue did not take the message: {0}")]
 pub struct QueueError(pub String);
+
+/// Counts attempts by key, roughly, and apart for each of the platform's places: it damps, it does not account.
+pub trait RateLimit: Send + Sync {
+    /// Counts one attempt more; `false` when there were too many of late. A limiter that fails lets through.
+    fn count<'a>(&'a self, key: &'a str) -> BoxFuture<'a, bool>;
+}
 
 /// Work after the answer that nobody may rely on: log rows and kept answers.
 pub trait Background: Send + Sync {

@@ -16,6 +16,9 @@ use crate::{
     store::StoreError,
 };
 
+/// How long a client should leave a part alone that did not answer.
+const OUTAGE_RETRY_SECONDS: u32 = 5;
+
 /// What went wrong with one field of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldError {
@@ -44,6 +47,9 @@ pub enum AppError {
     /// No credentials, or wrong ones. `challenge` is the WWW-Authenticate header.
     #[error("{detail}")]
     Unauthorized { detail: &'static str, challenge: &'static str },
+    /// Too many of late; the seconds become Retry-After.
+    #[error("{detail}")]
+    TooManyRequests { detail: &'static str, retry_after_seconds: u32 },
     /// The Worker is not set up for this.
     #[error("{0}")]
     NotConfigured(SettingError),
@@ -69,8 +75,28 @@ impl AppError {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NotConfigured(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::Archive(_) | Self::Queue(_) if self.is_outage() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(_) | Self::Archive(_) | Self::Queue(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// Whether a part of the platform did not answer: its fault, for now, and nobody's request was wrong.
+    const fn is_outage(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_outage(),
+            Self::Archive(StorageError::Failed(_)) | Self::Queue(_) => true,
+            _ => false,
+        }
+    }
+
+    /// When it is worth another try.
+    const fn retry_after_seconds(&self) -> Option<u32> {
+        match self {
+            Self::TooManyRequests { retry_after_seconds, .. } => Some(*retry_after_seconds),
+            _ if self.is_outage() => Some(OUTAGE_RETRY_SECONDS),
+            _ => None,
         }
     }
 
@@ -78,6 +104,11 @@ impl AppError {
     pub fn detail(&self) -> String {
         if self.status() == StatusCode::INTERNAL_SERVER_ERROR {
             return "Something failed on our side and was logged. Quote the request id to the person who runs this."
+                .to_owned();
+        }
+        if self.is_outage() {
+            return "The database, the storage or the queue did not answer just now. Look whether anything changed, and \
+                    try again in some seconds; if it goes on, quote the request id to the person who runs this."
                 .to_owned();
         }
         self.to_string()
@@ -152,6 +183,9 @@ impl IntoResponse for AppError {
         let mut response = Problem::from(&self).into_response();
         if let Self::Unauthorized { challenge, .. } = self {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let Some(seconds) = self.retry_after_seconds() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

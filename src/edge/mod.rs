@@ -21,7 +21,7 @@ use crate::{
     config::{Config, SettingError},
     domain::instant::Millis,
     error::AppError,
-    http,
+    http::{self, lockout::Lockouts},
     jobs::{self, Verdict},
     store::{d1::D1, memory::Memory},
     telemetry,
@@ -32,6 +32,7 @@ use crate::{
 const DATABASE: &str = "DB";
 const ARCHIVES: &str = "ARCHIVES";
 const JOBS: &str = "JOBS";
+const FAILED_LOGINS: &str = "FAILED_LOGINS";
 /// The queue of messages that were given up.
 const DEAD_JOBS: &str = "listenlog-jobs-dead";
 
@@ -95,6 +96,7 @@ async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
 fn open(env: &Env, background: Arc<dyn crate::app::Background>) -> Result<App, SettingError> {
     static CONFIG: OnceLock<Arc<Config>> = OnceLock::new();
     static MEMORY: OnceLock<Arc<Memory>> = OnceLock::new();
+    static LOCKOUTS: OnceLock<Arc<Lockouts>> = OnceLock::new();
     static KEPT: OnceLock<Arc<Kept>> = OnceLock::new();
     let missing = |variable: &'static str| SettingError { variable, problem: "is not bound in wrangler.toml" };
     let config = if let Some(config) = CONFIG.get() {
@@ -110,6 +112,10 @@ fn open(env: &Env, background: Arc<dyn crate::app::Background>) -> Result<App, S
         queue: Arc::new(platform::WorkersQueue::new(env.queue(JOBS).map_err(|_| missing(JOBS))?)),
         clock: Arc::new(platform::WorkersClock),
         outbound: Arc::new(outbound::PlatformFetch),
+        failed_logins: Arc::new(platform::WorkersRateLimit::new(
+            env.rate_limiter(FAILED_LOGINS).map_err(|_| missing(FAILED_LOGINS))?,
+        )),
+        lockouts: Arc::clone(LOCKOUTS.get_or_init(Arc::default)),
         background,
         memory: Arc::clone(MEMORY.get_or_init(Arc::default)),
         kept: Arc::clone(KEPT.get_or_init(Arc::default)),

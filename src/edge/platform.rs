@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, future::BoxFuture};
 use wasm_bindgen::JsValue;
-use worker::{Context, Delay, Queue, QueueContentType, RawMessageBuilder, send::SendFuture};
+use worker::{Context, Delay, Queue, QueueContentType, RateLimiter, RawMessageBuilder, send::SendFuture};
 
 use crate::{
-    app::{Background, Clock, JobQueue, QueueError},
+    app::{Background, Clock, JobQueue, QueueError, RateLimit},
     config::LogLevel,
     domain::instant::Millis,
     jobs::message::JobMessage,
@@ -69,6 +69,30 @@ impl JobQueue for WorkersQueue {
             let message =
                 RawMessageBuilder::new(JsValue::from_str(&text)).build_with_content_type(QueueContentType::Text);
             self.0.send_raw(message).await.map_err(|error| failed(&error))
+        }))
+    }
+}
+
+/// The rate-limit binding: its limit and period stand in `wrangler.toml`.
+pub struct WorkersRateLimit(RateLimiter);
+
+impl WorkersRateLimit {
+    pub const fn new(limiter: RateLimiter) -> Self {
+        Self(limiter)
+    }
+}
+
+impl RateLimit for WorkersRateLimit {
+    fn count<'a>(&'a self, key: &'a str) -> BoxFuture<'a, bool> {
+        Box::pin(SendFuture::new(async move {
+            match self.0.limit(key.to_owned()).await {
+                Ok(outcome) => outcome.success,
+                Err(error) => {
+                    let error = error.to_string();
+                    tracing::error!(error = error.lines().next().unwrap_or_default(), "The rate limiter failed");
+                    true
+                }
+            }
         }))
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     extract::Request,
-    http::{Method, Response},
+    http::{Method, Response, StatusCode},
     response::IntoResponse,
 };
 use tower::ServiceExt;
@@ -44,7 +44,10 @@ async fn answer_in_span(app: &App, request: Request) -> Response<Body> {
     let status = response.status().as_u16();
     let usage = app.db.usage();
     let (calls, rows_read, rows_written) = (usage.calls, usage.rows_read, usage.rows_written);
-    if status >= 400 {
+    if response.status() == StatusCode::TOO_MANY_REQUESTS {
+        // Whoever sends more than may be answered shall not fill the log either; that it began was logged.
+        tracing::debug!(%method, %path, status, "A request was turned away");
+    } else if status >= 400 {
         tracing::warn!(%method, %path, status, calls, rows_read, rows_written, "A request was refused");
     } else if method == Method::GET || method == Method::HEAD {
         tracing::debug!(%method, %path, status, calls, rows_read, rows_written, "A request was answered");

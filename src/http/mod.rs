@@ -12,6 +12,7 @@ pub mod body;
 pub mod entrance;
 pub mod health;
 pub mod history;
+pub mod lockout;
 pub mod paginated;
 pub mod path_id;
 pub mod query;
@@ -96,10 +97,12 @@ pub fn router(app: App) -> Router {
         .route("/admin", any(not_found))
         .route("/admin/{*unknown}", any(not_found))
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state(app.clone(), auth::require_admin));
+        .layer(from_fn_with_state(app.clone(), auth::require_admin))
+        .layer(from_fn_with_state(app.clone(), lockout::damp));
     let asking = asking
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state(app.clone(), auth::require_caller));
+        .layer(from_fn_with_state(app.clone(), auth::require_caller))
+        .layer(from_fn_with_state(app.clone(), lockout::damp));
     public
         .merge(asking)
         .merge(admin)
@@ -127,3 +130,6 @@ async fn not_found() -> Problem {
 async fn method_not_allowed() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This path does not answer this method; see Allow.".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

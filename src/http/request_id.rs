@@ -29,6 +29,7 @@ impl RequestId {
 /// Sets the headers of every answer and writes the body of a problem.
 pub async fn finish(request: Request, next: Next) -> Response<Body> {
     let id = request.extensions().get::<RequestId>().cloned();
+    let is_https = request.uri().scheme_str() == Some("https");
     let mut response = next.run(request).await;
     if let Some(mut problem) = response.extensions_mut().remove::<Problem>() {
         problem.request_id = id.as_ref().map(|id| id.0.clone());
@@ -37,6 +38,13 @@ pub async fn finish(request: Request, next: Next) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // A page that needs more says so itself; nothing else may load, run or be framed, whatever a browser takes it for.
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'; base-uri 'none'; frame-ancestors 'none'"));
+    if is_https {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
     if let Some(value) = id.and_then(|id| HeaderValue::from_str(&id.0).ok()) {
         headers.insert(HEADER, value);
     }

@@ -134,6 +134,9 @@ pub enum StoreError {
     /// The database was not reached or gave up before it began; repeating is safe where the batch is idempotent.
     #[error("the database could not be reached for now: {0}")]
     Retryable(String),
+    /// The database has more to do than it can, or the statement took longer than it may: not to be repeated at once.
+    #[error("the database is busy: {0}")]
+    Busy(String),
     #[error("the statement does not fit the database: {0}")]
     Unfit(&'static str),
     #[error("the database failed: {0}")]
@@ -143,6 +146,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the database did not answer, as against answering that something is wrong.
+    pub const fn is_outage(&self) -> bool {
+        matches!(self, Self::Retryable(_) | Self::Busy(_))
+    }
+
     /// Sorts a database's message into the kinds that callers treat differently.
     ///
     /// Texts: SQLite's, and <https://developers.cloudflare.com/d1/observability/debug-d1/> for the retryable ones.
@@ -154,6 +162,7 @@ impl StoreError {
             "Cannot resolve D1 DB due to transient issue",
             "Can't read from request stream because client disconnected",
         ];
+        const BUSY: [&str; 3] = ["D1 DB is overloaded", "exceeded timeout", "exceeded its"];
         let first_line = message.lines().next().unwrap_or_default().to_owned();
         if message.contains("assertion_failed") {
             Self::AssertionFailed
@@ -161,6 +170,8 @@ impl StoreError {
             Self::Constraint(first_line)
         } else if RETRYABLE.iter().any(|text| message.contains(text)) {
             Self::Retryable(first_line)
+        } else if BUSY.iter().any(|text| message.contains(text)) {
+            Self::Busy(first_line)
         } else {
             Self::Failed(first_line)
         }

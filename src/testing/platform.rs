@@ -17,7 +17,7 @@ use futures_util::{
 };
 
 use crate::{
-    app::{ArchiveStream, ArchiveUpload, Archives, Background, Clock, JobQueue, QueueError, StorageError},
+    app::{ArchiveStream, ArchiveUpload, Archives, Background, Clock, JobQueue, QueueError, RateLimit, StorageError},
     domain::instant::Millis,
     jobs::message::JobMessage,
     outbound::{Outbound, OutboundError, OutboundLimits},
@@ -127,6 +127,37 @@ impl Archives for MemoryArchives {
     fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StorageError>> {
         self.objects.lock().unwrap().remove(key);
         Box::pin(ready(Ok(())))
+    }
+}
+
+/// Counts as the platform's limiter does, but for good; without a limit until a test sets one.
+pub struct MemoryRateLimit {
+    limit: AtomicU64,
+    counts: Mutex<HashMap<String, u64>>,
+}
+
+impl Default for MemoryRateLimit {
+    fn default() -> Self {
+        Self { limit: AtomicU64::new(u64::MAX), counts: Mutex::default() }
+    }
+}
+
+impl MemoryRateLimit {
+    pub fn allow(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    pub fn keys(&self) -> Vec<String> {
+        self.counts.lock().unwrap().keys().cloned().collect()
+    }
+}
+
+impl RateLimit for MemoryRateLimit {
+    fn count<'a>(&'a self, key: &'a str) -> BoxFuture<'a, bool> {
+        let mut counts = self.counts.lock().unwrap();
+        let count = counts.entry(key.to_owned()).or_default();
+        *count += 1;
+        Box::pin(ready(*count <= self.limit.load(Ordering::Relaxed)))
     }
 }
 

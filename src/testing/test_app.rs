@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 
 use super::{
-    platform::{AtOnce, MemoryArchives, MemoryQueue, PlayedServers, SetClock},
+    platform::{AtOnce, MemoryArchives, MemoryQueue, MemoryRateLimit, PlayedServers, SetClock},
     sqlite::Sqlite,
 };
 use crate::{
@@ -27,7 +27,8 @@ use crate::{
 pub const NOW: Millis = Millis(1_795_435_200_000);
 pub const ADMIN_TOKEN: &str = "the-admin-token";
 
-/// The program and the ports behind it.
+/// The program and the ports behind it; a clone shares them.
+#[derive(Clone)]
 pub struct TestApp {
     pub app: App,
     pub db: Arc<Sqlite>,
@@ -35,6 +36,7 @@ pub struct TestApp {
     pub queue: Arc<MemoryQueue>,
     pub clock: Arc<SetClock>,
     pub servers: Arc<PlayedServers>,
+    pub failed_logins: Arc<MemoryRateLimit>,
 }
 
 /// An answer, read to its end.
@@ -63,7 +65,7 @@ impl TestApp {
         telemetry::install(telemetry::Platform { now: || NOW, console: |_, _| {} });
         let (db, archives) = (Arc::new(Sqlite::in_memory()), Arc::new(MemoryArchives::default()));
         let (queue, clock) = (Arc::new(MemoryQueue::default()), Arc::new(SetClock::at(NOW)));
-        let servers = Arc::new(PlayedServers::default());
+        let (servers, failed_logins) = (Arc::new(PlayedServers::default()), Arc::new(MemoryRateLimit::default()));
         let app = App {
             config,
             db: Arc::clone(&db) as _,
@@ -71,11 +73,13 @@ impl TestApp {
             queue: Arc::clone(&queue) as _,
             clock: Arc::clone(&clock) as _,
             outbound: Arc::clone(&servers) as _,
+            failed_logins: Arc::clone(&failed_logins) as _,
+            lockouts: Arc::default(),
             background: Arc::new(AtOnce),
             memory: Arc::default(),
             kept: Arc::default(),
         };
-        Self { app, db, archives, queue, clock, servers }
+        Self { app, db, archives, queue, clock, servers, failed_logins }
     }
 
     /// Sends a request as it is.

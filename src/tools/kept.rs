@@ -125,10 +125,7 @@ mod tests {
         let mut cold = app.app.clone();
         cold.kept = Arc::default();
         cold.memory = Arc::default();
-        let (db, archives) = (Arc::clone(&app.db), Arc::clone(&app.archives));
-        let (queue, clock) = (Arc::clone(&app.queue), Arc::clone(&app.clock));
-        let servers = Arc::clone(&app.servers);
-        ask(&TestApp { app: cold, db, archives, queue, clock, servers }, tool).0
+        ask(&TestApp { app: cold, ..app.clone() }, tool).0
     }
 
     #[test]

@@ -4,12 +4,13 @@ use std::io::{Read, Write};
 
 use serde_json::json;
 
-use crate::worker::Worker;
+use crate::worker::{ADMIN_TOKEN, Worker};
 
 #[test]
 fn the_token_opens_and_nothing_else_does() {
     let worker = Worker::shared();
     let stranger = worker.runtime.client();
+    let mut address = 0;
     for (method, path) in [
         ("GET", "/admin/users"),
         ("POST", "/admin/users"),
@@ -21,8 +22,12 @@ fn the_token_opens_and_nothing_else_does() {
         ("GET", "/history/users/1/coverage"),
     ] {
         for value in ["", "Bearer", "Bearer wrong", "Bearer end-to-end-token", "Basic !!!", "Basic bWU6bWU="] {
-            let headers: &[(&str, &str)] = if value.is_empty() { &[] } else { &[("Authorization", value)] };
-            let answer = stranger.send(method, path, headers, Some(b"{not json")).unwrap();
+            // Each from an address of its own, so that nobody is shut out for all the guesses.
+            address += 1;
+            let address = format!("192.0.2.{address}");
+            let mut headers = vec![("CF-Connecting-IP", address.as_str())];
+            headers.extend((!value.is_empty()).then_some(("Authorization", value)));
+            let answer = stranger.send(method, path, &headers, Some(b"{not json")).unwrap();
             assert_eq!(answer.status, 401, "{method} {path} {value}");
             assert_eq!(answer.header("content-type"), Some("application/problem+json"));
             assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer"));
@@ -30,6 +35,22 @@ fn the_token_opens_and_nothing_else_does() {
         }
     }
     assert_eq!(worker.admin().get("/admin/users").unwrap().status, 200);
+}
+
+#[test]
+fn an_address_that_guesses_is_shut_out_and_no_other() {
+    let worker = Worker::shared();
+    let guess = |address: &str, token: &str| {
+        let authorization = format!("Bearer {token}");
+        let headers = [("CF-Connecting-IP", address), ("Authorization", authorization.as_str())];
+        worker.runtime.client().send("GET", "/admin/users", &headers, None).unwrap()
+    };
+    // The limit of wrangler.toml is 20; its minute may begin anew in between.
+    let turned_away = (0..60).map(|round| guess("198.51.100.1", &format!("guess-{round}"))).find(|a| a.status == 429);
+    let seconds: u32 = turned_away.unwrap().header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&seconds), "{seconds}");
+    assert_eq!(guess("198.51.100.1", ADMIN_TOKEN).status, 429);
+    assert_eq!(guess("198.51.100.2", ADMIN_TOKEN).status, 200);
 }
 
 /// The status of a request whose Authorization header is any bytes; HTTP clients refuse to send such.

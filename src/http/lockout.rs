@@ -1,0 +1,165 @@
+//! Whoever fails to log in too often has to wait.
+//!
+//! Must stay true: failures are counted by the address that the platform saw, never by what was presented, so that another
+//! guess is no fresh start; while an address waits, its credentials are not looked at, right or wrong, so that guessing
+//! tells nothing; a waiting address costs neither a read of its body nor a log row.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Mutex, PoisonError},
+};
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, Response, StatusCode},
+    middleware::Next,
+    response::IntoResponse,
+};
+
+use crate::{app::App, domain::instant::Millis, error::AppError};
+
+/// Set by the platform, over whatever the client sent.
+/// <https://developers.cloudflare.com/fundamentals/reference/http-headers/#cf-connecting-ip>
+const ADDRESS: HeaderName = HeaderName::from_static("cf-connecting-ip");
+
+/// How long an address waits: the period over which the limiter counts.
+const WAIT_SECONDS: u32 = 60;
+
+/// Addresses that are remembered; beyond that, those whose time is over are forgotten, and then all.
+const MAX_ADDRESSES: usize = 10_000;
+
+/// The addresses that have to wait, and until when. One for each isolate: another one lets an address in once more, and
+/// then, as the counts are the place's, shuts it out as well.
+#[derive(Default)]
+pub struct Lockouts(Mutex<HashMap<String, Millis>>);
+
+impl Lockouts {
+    /// Seconds that this address still has to wait.
+    fn seconds_left(&self, address: &str, now: Millis) -> Option<u32> {
+        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner).get(address)?;
+        let left_ms = until.since_ms(now);
+        (left_ms > 0).then(|| u32::try_from(left_ms.saturating_add(999) / 1_000).unwrap_or(WAIT_SECONDS))
+    }
+
+    fn shut_out(&self, address: String, now: Millis) {
+        let mut until = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if until.len() >= MAX_ADDRESSES {
+            until.retain(|_, until| *until > now);
+        }
+        if until.len() >= MAX_ADDRESSES {
+            until.clear();
+        }
+        until.insert(address, now.plus_ms(i64::from(WAIT_SECONDS) * 1_000));
+    }
+}
+
+/// Around a credential check: turns away who has to wait, and counts what the check refuses.
+pub async fn damp(State(app): State<App>, request: Request, next: Next) -> Response<Body> {
+    let address = address_of(request.headers());
+    if let Some(retry_after_seconds) = app.lockouts.seconds_left(&address, app.now()) {
+        let detail = "Too many requests from your address carried no right credential. Wait, then try again.";
+        return AppError::TooManyRequests { detail, retry_after_seconds }.into_response();
+    }
+    let response = next.run(request).await;
+    if response.status() == StatusCode::UNAUTHORIZED && !app.failed_logins.count(&address).await {
+        tracing::warn!("An address failed to log in too often and is shut out for a minute");
+        app.lockouts.shut_out(address, app.now());
+    }
+    response
+}
+
+/// What is counted: an IPv4 address, the network (/64) of an IPv6 one, as any household has all of its addresses.
+pub fn address_of(headers: &HeaderMap) -> String {
+    let told = headers.get(ADDRESS).and_then(|value| value.to_str().ok()).and_then(|text| text.trim().parse().ok());
+    match told {
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
+            Some(address) => address.to_string(),
+            None => format!("{}/64", Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        },
+        None => "unknown".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{Request, header};
+
+    use super::*;
+    use crate::testing::{
+        TestApp,
+        test_app::{ADMIN_TOKEN, Answer, NOW},
+    };
+
+    fn ask(app: &TestApp, address: &str, token: &str) -> Answer {
+        let request = Request::builder()
+            .uri("http://listenlog.example/admin/users")
+            .header(ADDRESS, address)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"));
+        app.send(request.body(Body::empty()).unwrap())
+    }
+
+    #[test]
+    fn guessing_ends_after_some_guesses_whatever_is_guessed() {
+        let app = TestApp::new();
+        app.failed_logins.allow(3);
+        for guess in 0..4 {
+            assert_eq!(ask(&app, "192.0.2.1", &format!("guess-{guess}")).status, 401);
+        }
+        let turned_away = ask(&app, "192.0.2.1", "another");
+        assert_eq!(turned_away.status, 429);
+        assert_eq!(turned_away.headers[header::RETRY_AFTER], "60");
+        assert_eq!(turned_away.json()["status"], 429);
+        // The right one would tell the guesser that it is right.
+        assert_eq!(ask(&app, "192.0.2.1", ADMIN_TOKEN).status, 429);
+        assert_eq!(ask(&app, "192.0.2.2", ADMIN_TOKEN).status, 200);
+        app.clock.set(NOW.plus_ms(59_500));
+        assert_eq!(ask(&app, "192.0.2.1", ADMIN_TOKEN).headers[header::RETRY_AFTER], "1");
+        app.clock.set(NOW.plus_ms(60_000));
+        assert_eq!(ask(&app, "192.0.2.1", ADMIN_TOKEN).status, 200);
+    }
+
+    #[test]
+    fn right_credentials_are_not_counted_and_secrets_are_no_keys() {
+        let app = TestApp::new();
+        app.failed_logins.allow(0);
+        for _ in 0..5 {
+            assert_eq!(ask(&app, "192.0.2.1", ADMIN_TOKEN).status, 200);
+        }
+        ask(&app, "192.0.2.9", "a-guess");
+        assert_eq!(app.failed_logins.keys(), ["192.0.2.9"]);
+    }
+
+    #[test]
+    fn a_household_s_addresses_are_one_and_a_missing_one_is_counted_too() {
+        let counted = |text: &str| address_of(&HeaderMap::from_iter([(ADDRESS, text.parse().unwrap())]));
+        assert_eq!(counted("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+        assert_eq!(counted("2001:db8:1:2::9"), "2001:db8:1:2::/64");
+        assert_eq!(counted("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(counted("not an address"), "unknown");
+        assert_eq!(address_of(&HeaderMap::new()), "unknown");
+    }
+
+    #[test]
+    fn an_address_that_has_to_wait_fills_no_log() {
+        let app = TestApp::new();
+        app.failed_logins.allow(1);
+        for _ in 0..20 {
+            ask(&app, "192.0.2.1", "wrong");
+        }
+        let rows = app.rows("SELECT message FROM logs");
+        assert_eq!(rows.len(), 3, "two refusals and the word that it is shut out: {rows:?}");
+    }
+
+    #[test]
+    fn no_more_addresses_are_remembered_than_there_is_room_for() {
+        let lockouts = Lockouts::default();
+        for number in 0..2 * MAX_ADDRESSES {
+            lockouts.shut_out(number.to_string(), NOW);
+        }
+        assert!(lockouts.0.lock().unwrap().len() <= MAX_ADDRESSES);
+        assert!(lockouts.seconds_left(&(2 * MAX_ADDRESSES - 1).to_string(), NOW).is_some());
+    }
+}
