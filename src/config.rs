@@ -14,6 +14,8 @@ use sha2::{Digest, Sha256};
 pub struct Config {
     /// `Err` keeps the Worker's door shut with 503 and says which variable to set.
     pub admin: Result<AdminAccess, SettingError>,
+    /// Where others reach this Worker: an origin such as `https://listenlog.example`, in lower case, without a slash at the end.
+    pub public_url: Option<String>,
     pub import_max_zip_bytes: u64,
     pub import_max_records: u64,
     pub default_timezone: String,
@@ -117,6 +119,7 @@ impl Config {
         };
         Ok(Self {
             admin: admin_access(&var),
+            public_url: public_url(&trimmed("PUBLIC_URL").unwrap_or_default())?,
             import_max_zip_bytes: zip_megabytes.saturating_mul(1024 * 1024),
             import_max_records,
             default_timezone,
@@ -124,6 +127,36 @@ impl Config {
             cors_allowed_origins: origins(&trimmed("CORS_ALLOWED_ORIGINS").unwrap_or_default())?,
         })
     }
+}
+
+/// An origin of one's own: `https`, or `http` on this machine. A slash at the end is forgiven, a path is not: links and the
+/// issuer of tokens are made of it.
+fn public_url(text: &str) -> Result<Option<String>, SettingError> {
+    let problem = wrong("PUBLIC_URL", "must be an origin such as https://listenlog.example, without a path");
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let origin = text.strip_suffix('/').unwrap_or(text).to_ascii_lowercase();
+    let authority = match (origin.strip_prefix("https://"), origin.strip_prefix("http://")) {
+        (Some(authority), _) => Some(authority),
+        (None, Some(authority)) => Some(authority).filter(|authority| is_loopback_host(authority)),
+        (None, None) => None,
+    };
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']');
+    match authority {
+        Some(authority) if !authority.is_empty() && authority.bytes().all(is_plain) => Ok(Some(origin)),
+        _ => Err(problem),
+    }
+}
+
+/// Whether `host`, with or without a port, is this machine by name.
+pub fn is_loopback_host(host_and_port: &str) -> bool {
+    let host = match host_and_port.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host_and_port.split(':').next().unwrap_or_default(),
+    };
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Origins as browsers send them: scheme, host and port, separated by commas. No wildcard: a page that may call with a
@@ -211,6 +244,10 @@ mod tests {
             ("IMPORT_MAX_RECORDS", "many"),
             ("DEFAULT_TIMEZONE", "Mars/Base"),
             ("LOG_LEVEL", "loud"),
+            ("PUBLIC_URL", "https://a.example/path"),
+            ("PUBLIC_URL", "http://a.example"),
+            ("PUBLIC_URL", "https://me@a.example"),
+            ("PUBLIC_URL", "a.example"),
             ("CORS_ALLOWED_ORIGINS", "https://a.example/path"),
             ("CORS_ALLOWED_ORIGINS", "https://a.example, *"),
         ] {
@@ -218,6 +255,14 @@ mod tests {
             assert_eq!(error.variable, name);
             assert!(!error.to_string().contains(value), "{error}");
         }
+    }
+
+    #[test]
+    fn a_public_url_is_an_origin() {
+        let read = |url: &str| config(&[("PUBLIC_URL", url)]).unwrap().public_url;
+        assert_eq!(read("https://Listenlog.example/").as_deref(), Some("https://listenlog.example"));
+        assert_eq!(read("http://127.0.0.1:8787").as_deref(), Some("http://127.0.0.1:8787"));
+        assert_eq!(read(""), None);
     }
 
     #[test]

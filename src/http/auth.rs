@@ -14,7 +14,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::{
     app::App,
-    config::{AdminAccess, SecretDigest, SettingError},
+    config::{AdminAccess, SecretDigest, SettingError, is_loopback_host},
     error::AppError,
 };
 
@@ -84,20 +84,11 @@ fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a [u8]> {
 }
 
 /// Whether the request was made to this machine by name. A browser cannot be made to lie about the host it calls.
-fn is_loopback(headers: &HeaderMap, uri: &Uri) -> bool {
+pub fn is_loopback(headers: &HeaderMap, uri: &Uri) -> bool {
     let from_header = headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
     let hosts = [uri.authority().map(axum::http::uri::Authority::as_str), from_header];
     let mut known = hosts.into_iter().flatten().peekable();
     known.peek().is_some() && known.all(is_loopback_host)
-}
-
-fn is_loopback_host(host_and_port: &str) -> bool {
-    let host = match host_and_port.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host_and_port.split(':').next().unwrap_or_default(),
-    };
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

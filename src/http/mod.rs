@@ -3,6 +3,7 @@
 //! Must stay true: a route says in its line who is let through; the check is applied once for each group, before a body is read; every answer
 //! carries a request id and the security headers; an unknown path or method is a problem document like any other error.
 
+pub mod actions;
 pub mod actor;
 pub mod admin_audit;
 pub mod admin_imports;
@@ -13,6 +14,7 @@ pub mod entrance;
 pub mod health;
 pub mod history;
 pub mod lockout;
+pub mod origin;
 pub mod paginated;
 pub mod path_id;
 pub mod query;
@@ -68,6 +70,7 @@ pub fn routes() -> Vec<Route> {
         public("/", get(health::front_page)),
         public("/healthz", get(health::healthz)),
         public("/mcp/tools", get(tools::catalogue)),
+        public("/openapi.json", get(actions::openapi)),
         asking("/mcp/call", post(tools::call)),
         asking("/tools/{name}", post(tools::call_by_name)),
         asking("/history/users/{user_id}/plays", get(history::plays)),

@@ -25,7 +25,7 @@ pub async fn catalogue() -> Json<Value> {
     Json(tools::catalogue())
 }
 
-/// POST /tools/{name}: the arguments alone in, the result alone out.
+/// POST /tools/{name}: the arguments in, the result alone out. Some models wrap the arguments once more, as for a call.
 pub async fn call_by_name(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
@@ -37,7 +37,7 @@ pub async fn call_by_name(
     let Value::Object(object) = body::json(&headers, body).await? else {
         return Err(AppError::invalid("body", "must be a JSON object: the arguments"));
     };
-    let arguments = Arguments::from_object(tool.parameters, &object)?;
+    let arguments = Arguments::from_object(tool.parameters, &arguments_of(object)?)?;
     Ok(Json(tool.call(app, caller, arguments).await?))
 }
 

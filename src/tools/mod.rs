@@ -3,6 +3,7 @@
 //! Must stay true: a [`Tool`] is the only description of a tool; what is listed, what is checked and what is answered
 //! follow from it. A golden file holds what is listed. Aliases are accepted wherever a tool is called, and listed nowhere.
 
+mod bounds;
 mod figures;
 mod history;
 mod history_coverage;
@@ -65,7 +66,7 @@ pub struct Context {
 impl Tool {
     /// Runs it. Arguments come from [`Arguments::from_object`] or [`Arguments::from_texts`] of its parameters.
     pub async fn call(&self, app: App, caller: Caller, arguments: Arguments) -> Result<Value, AppError> {
-        (self.run)(Context { app, caller, tool: self.name }, arguments).await
+        (self.run)(Context { app, caller, tool: self.name }, arguments).await.map(bounds::bounded)
     }
 
     fn listed(&self) -> Value {

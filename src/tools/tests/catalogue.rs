@@ -1,4 +1,4 @@
-//! What is listed, held by a golden file. `UPDATE_GOLDEN=1 cargo test --lib catalogue` writes it anew.
+//! What is listed, held by a golden file. `UPDATE_GOLDEN=1 cargo test --lib golden` writes it anew.
 
 use serde_json::Value;
 

@@ -1,0 +1,140 @@
+//! How long an answer may be: GPT Actions take less than 100,000 characters, and a model reads no more than that gladly.
+//!
+//! Must stay true: an answer that fits is left as it is; one that does not is cut from the ends of its lists and texts, which
+//! are sorted by importance, and says so in `cut_note`. No history, however long or odd its names, gets past the bound.
+
+use serde_json::Value;
+
+/// Below the 100,000 that an Action takes, with room for the envelope of `POST /mcp/call`.
+pub const MAX_ANSWER_CHARS: usize = 98_000;
+/// What is left of a text once an answer has to be cut.
+const CUT_TEXT_CHARS: usize = 160;
+/// A list is never cut below this many entries.
+const MIN_ENTRIES: usize = 3;
+
+/// The answer, cut if it has to be.
+pub fn bounded(mut answer: Value) -> Value {
+    let length = chars(&answer);
+    if length <= MAX_ANSWER_CHARS {
+        return answer;
+    }
+    cut_texts(&mut answer);
+    while chars(&answer) > MAX_ANSWER_CHARS {
+        let longest = longest_list(&answer);
+        if longest <= MIN_ENTRIES {
+            break;
+        }
+        cut_lists(&mut answer, longest, (longest / 2).max(MIN_ENTRIES));
+    }
+    if let Some(object) = answer.as_object_mut() {
+        let note = format!(
+            "This answer had {length} characters and was cut: texts to {CUT_TEXT_CHARS} characters, long lists from their \
+             ends. Ask for less: a smaller `limit`, or a shorter window."
+        );
+        object.insert("cut_note".to_owned(), Value::from(note));
+    }
+    answer
+}
+
+/// At least as many characters as the JSON text has.
+fn chars(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 6,
+        Value::Number(_) => 26,
+        Value::String(text) => text_chars(text),
+        Value::Array(entries) => entries.iter().map(|entry| chars(entry).saturating_add(1)).sum::<usize>() + 2,
+        Value::Object(members) => {
+            members.iter().map(|(name, member)| text_chars(name) + chars(member) + 2).sum::<usize>() + 2
+        }
+    }
+}
+
+fn text_chars(text: &str) -> usize {
+    let written = |letter: char| match letter {
+        '"' | '\\' => 2,
+        control if control.is_control() => 6,
+        _ => 1,
+    };
+    text.chars().map(written).sum::<usize>() + 2
+}
+
+fn cut_texts(value: &mut Value) {
+    match value {
+        Value::String(text) if text.chars().count() > CUT_TEXT_CHARS => {
+            *text = text.chars().take(CUT_TEXT_CHARS - 1).chain(['…']).collect();
+        }
+        Value::Array(entries) => entries.iter_mut().for_each(cut_texts),
+        Value::Object(members) => members.values_mut().for_each(cut_texts),
+        _ => {}
+    }
+}
+
+fn longest_list(value: &Value) -> usize {
+    match value {
+        Value::Array(entries) => entries.iter().map(longest_list).max().unwrap_or(0).max(entries.len()),
+        Value::Object(members) => members.values().map(longest_list).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// Cuts every list of `from` entries to `to`.
+fn cut_lists(value: &mut Value, from: usize, to: usize) {
+    match value {
+        Value::Array(entries) => {
+            if entries.len() == from {
+                entries.truncate(to);
+            }
+            for entry in entries {
+                cut_lists(entry, from, to);
+            }
+        }
+        Value::Object(members) => members.values_mut().for_each(|member| cut_lists(member, from, to)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_fits_is_left_as_it_is() {
+        let answer = json!({"items": [{"name": "Björk", "plays": 3}], "window": {"days": 90}});
+        assert_eq!(bounded(answer.clone()), answer);
+    }
+
+    #[test]
+    fn long_names_are_cut_before_anything_is_left_out() {
+        let items: Vec<Value> = (0..100).map(|rank| json!({"rank": rank, "track_name": "é\"".repeat(500)})).collect();
+        let cut = bounded(json!({"items": items, "window": {"days": 90}}));
+        assert_eq!(cut["items"].as_array().unwrap().len(), 100);
+        assert_eq!(cut["items"][0]["track_name"].as_str().unwrap().chars().count(), CUT_TEXT_CHARS);
+        assert!(cut["cut_note"].as_str().unwrap().contains("limit"));
+        assert_eq!(cut["window"]["days"], 90);
+    }
+
+    fn any_answer() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "\\PC{0,40}".prop_map(|text| Value::from(text.repeat(40))),
+            "[\u{0}-\u{1f}\"\\\\]{0,40}".prop_map(|text| Value::from(text.repeat(40))),
+        ];
+        let item = proptest::collection::btree_map("[a-z]{1,12}", leaf, 1..8)
+            .prop_map(|members| Value::Object(members.into_iter().collect()));
+        (item, 1_usize..3_000).prop_map(|(item, count)| json!({"items": vec![item; count], "total": count}))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_answer_gets_past_the_bound(answer in any_answer()) {
+            let text = bounded(answer).to_string();
+            prop_assert!(text.chars().count() < 100_000, "{}", text.chars().count());
+        }
+    }
+}
