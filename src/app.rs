@@ -53,6 +53,9 @@ pub trait Clock: Send + Sync {
 
     /// 128 random bits as 32 hexadecimal digits: ids of requests, leases and objects.
     fn random_hex(&self) -> String;
+
+    /// 256 random bits fit for secrets; `None` when the platform has none, and then nothing secret is made.
+    fn secret_bytes(&self) -> Option<[u8; 32]>;
 }
 
 /// Where uploaded archives lie until their import is done.

@@ -9,6 +9,8 @@ use axum::http::HeaderValue;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
+use crate::spotify::settings::SpotifySettings;
+
 /// Every setting, as the code uses it. Read it with [`Config::from_vars`].
 #[derive(Debug)]
 pub struct Config {
@@ -22,6 +24,7 @@ pub struct Config {
     pub log_level: LogLevel,
     /// Origins whose pages may call; none unless set.
     pub cors_allowed_origins: Vec<HeaderValue>,
+    pub spotify: SpotifySettings,
 }
 
 /// How the person who runs it proves who they are.
@@ -125,6 +128,7 @@ impl Config {
             default_timezone,
             log_level,
             cors_allowed_origins: origins(&trimmed("CORS_ALLOWED_ORIGINS").unwrap_or_default())?,
+            spotify: SpotifySettings::from_vars(&var)?,
         })
     }
 }

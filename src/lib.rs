@@ -15,6 +15,8 @@ mod error;
 mod http;
 mod jobs;
 mod outbound;
+mod sealing;
+mod spotify;
 mod store;
 mod telemetry;
 #[cfg(test)]

@@ -50,6 +50,11 @@ impl Clock for WorkersClock {
             hex
         })
     }
+
+    fn secret_bytes(&self) -> Option<[u8; 32]> {
+        let mut bytes = [0_u8; 32];
+        getrandom::fill(&mut bytes).is_ok().then_some(bytes)
+    }
 }
 
 pub struct WorkersQueue(Queue);

@@ -26,6 +26,7 @@ pub mod memory;
 pub mod play_list;
 pub mod plays;
 pub mod rows;
+pub mod spotify_tokens;
 pub mod tracks;
 pub mod users;
 

@@ -15,6 +15,7 @@ use futures_util::{
     future::{BoxFuture, ready},
     stream,
 };
+use sha2::{Digest, Sha256};
 
 use crate::{
     app::{ArchiveStream, ArchiveUpload, Archives, Background, Clock, JobQueue, QueueError, RateLimit, StorageError},
@@ -50,6 +51,10 @@ impl Clock for SetClock {
 
     fn random_hex(&self) -> String {
         format!("{:032x}", self.drawn.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn secret_bytes(&self) -> Option<[u8; 32]> {
+        Some(Sha256::digest(self.drawn.fetch_add(1, Ordering::Relaxed).to_be_bytes()).into())
     }
 }
 

@@ -37,6 +37,7 @@ pub enum Failure {
 pub const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_history.sql"),
     include_str!("../../migrations/0002_job_runs.sql"),
+    include_str!("../../migrations/0020_spotify.sql"),
     include_str!("../../migrations/0021_sync.sql"),
     include_str!("../../migrations/0030_operations.sql"),
 ];

@@ -1,0 +1,1 @@
+//! What comes of asking Spotify, against its stand-in.
