@@ -3,6 +3,8 @@
 //! Must stay true: a 5xx says a fixed sentence and the request id, never SQL, a stack, a header or a secret; a 4xx says
 //! what is wrong, in which field, and what is allowed. The outside is `application/problem+json` (RFC 9457).
 
+use std::borrow::Cow;
+
 use axum::{
     body::Body,
     http::{HeaderValue, Response, StatusCode, header},
@@ -46,10 +48,13 @@ pub enum AppError {
     Malformed(String),
     /// No credentials, or wrong ones. `challenge` is the WWW-Authenticate header.
     #[error("{detail}")]
-    Unauthorized { detail: &'static str, challenge: &'static str },
+    Unauthorized { detail: &'static str, challenge: Cow<'static, str> },
     /// Too many of late; the seconds become Retry-After.
     #[error("{detail}")]
     TooManyRequests { detail: &'static str, retry_after_seconds: u32 },
+    /// A valid credential without the right.
+    #[error("{0}")]
+    Forbidden(String),
     /// The Worker is not set up for this.
     #[error("{0}")]
     NotConfigured(SettingError),
@@ -76,6 +81,7 @@ impl AppError {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotConfigured(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(_) | Self::Archive(_) | Self::Queue(_) if self.is_outage() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(_) | Self::Archive(_) | Self::Queue(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -181,8 +187,10 @@ impl IntoResponse for AppError {
             tracing::error!(error = %self, "The request failed");
         }
         let mut response = Problem::from(&self).into_response();
-        if let Self::Unauthorized { challenge, .. } = self {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        if let Self::Unauthorized { challenge, .. } = &self
+            && let Ok(challenge) = HeaderValue::from_str(challenge)
+        {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         if let Some(seconds) = self.retry_after_seconds() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

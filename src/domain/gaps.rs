@@ -7,8 +7,8 @@
 pub const MIN_GAP_DAYS: i64 = 7;
 
 /// Why a gap may be there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, schemars::JsonSchema)]
-#[schemars(inline)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub enum LikelyCause {
     #[serde(rename = "before the history begins")]
     BeforeTheHistory,

@@ -13,9 +13,9 @@ use unicode_normalization::UnicodeNormalization;
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(transparent)]
-        #[schemars(transparent)]
         pub struct $name(pub i64);
 
         impl std::fmt::Display for $name {
@@ -53,6 +53,10 @@ id!(
 id!(
     /// One run of one job.
     JobRunId
+);
+id!(
+    /// A credential of one user that was issued here; ids of each kind of credential are their own.
+    CredentialId
 );
 
 impl TrackId {

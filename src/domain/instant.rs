@@ -46,6 +46,7 @@ impl Serialize for Millis {
     }
 }
 
+#[cfg(test)]
 impl schemars::JsonSchema for Millis {
     fn inline_schema() -> bool {
         true

@@ -3,6 +3,7 @@
 //! Must stay true: nothing here reads a clock, draws a random number, speaks SQL or HTTP, or awaits. Everything is a
 //! function of its arguments, so each rule can be tested by itself and proved the same in every batch and order.
 
+pub mod credential;
 pub mod gaps;
 pub mod ids;
 pub mod instant;

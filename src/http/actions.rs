@@ -17,7 +17,7 @@ use crate::{app::App, tools};
 
 /// GET /openapi.json.
 pub async fn openapi(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Json<Value> {
-    Json(document(&tools::catalogue(), &origin::of_request(&app, &headers, &uri)))
+    Json(document(tools::catalogue::value(), &origin::of_request(&app, &headers, &uri)))
 }
 
 /// The document for a Worker at `server`.

@@ -8,6 +8,7 @@ use super::{auth::Caller, request_id::RequestId};
 use crate::{
     app::App,
     config::AdminAccess,
+    domain::credential::CredentialKind,
     error::AppError,
     store::audit::{Actor, Credential},
 };
@@ -25,6 +26,10 @@ impl FromRequestParts<App> for Actor {
 
 fn credential(app: &App, caller: Caller) -> Credential {
     match (caller, &app.config.admin) {
+        (Caller::User(issued), _) => match issued.kind {
+            CredentialKind::AssistantToken => Credential::AssistantToken,
+            CredentialKind::Grant => Credential::OauthGrant,
+        },
         (Caller::Admin, Ok(AdminAccess::Token { .. })) => Credential::AdminToken,
         (Caller::Admin, Ok(AdminAccess::Basic { .. })) => Credential::AdminPassword,
         (Caller::Admin, Ok(AdminAccess::Disabled) | Err(_)) => Credential::OpenDoor,

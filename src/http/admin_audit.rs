@@ -17,7 +17,7 @@ use crate::{
 
 /// One change.
 #[derive(Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AuditView {
     id: i64,
     at: Millis,

@@ -1,7 +1,10 @@
 //! Who is asking.
 //!
-//! Must stay true: the check comes before any body is read; secrets are compared as digests in constant time; a missing
-//! or wrong setting shuts the door with 503 and names the variable; an open door exists on loopback only.
+//! Must stay true: the check comes before any body is read; secrets are compared as digests in constant time, or looked up
+//! by their hash; a missing or wrong setting shuts the door with 503 and names the variable; an open door exists on
+//! loopback only; a credential of one user never opens what is the admin's.
+
+mod caller;
 
 use axum::{
     body::Body,
@@ -12,33 +15,72 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 
+pub use self::caller::Caller;
 use crate::{
     app::App,
     config::{AdminAccess, SecretDigest, SettingError, is_loopback_host},
+    domain::credential::{Credential, CredentialKind, SecretHash, has_expired},
     error::AppError,
+    store::assistant_tokens,
 };
-
-/// Whose credential a request carried. Put into the request's extensions by the checks below.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caller {
-    /// The person who runs it: may ask about everyone.
-    Admin,
-}
 
 /// Lets only the admin through.
 pub async fn require_admin(State(app): State<App>, mut request: Request, next: Next) -> Response<Body> {
-    match check_admin(&app, request.headers(), request.uri()) {
-        Ok(()) => {
+    match identify(&app, request.headers(), request.uri()).await {
+        Ok(Caller::Admin) => {
             request.extensions_mut().insert(Caller::Admin);
+            next.run(request).await
+        }
+        Ok(Caller::User(_)) => {
+            let refusal = "This is for the admin alone; a credential of one user opens that user's history.";
+            AppError::Forbidden(refusal.to_owned()).into_response()
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Lets through whoever may ask questions: the admin, and credentials of one user.
+pub async fn require_caller(State(app): State<App>, mut request: Request, next: Next) -> Response<Body> {
+    match identify(&app, request.headers(), request.uri()).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
             next.run(request).await
         }
         Err(error) => error.into_response(),
     }
 }
 
-/// Lets through whoever may ask questions: for now, the admin.
-pub async fn require_caller(state: State<App>, request: Request, next: Next) -> Response<Body> {
-    require_admin(state, request, next).await
+/// Whose credential a request carries. A credential that was issued here is told by its prefix, in every mode: also where
+/// the door is open to the admin, it opens its user's history alone.
+async fn identify(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Caller, AppError> {
+    let as_admin = check_admin(app, headers, uri);
+    let presented = credentials(headers, "bearer").and_then(|bytes| std::str::from_utf8(bytes).ok());
+    match (presented.and_then(|secret| Some((secret, CredentialKind::of_secret(secret)?))), as_admin) {
+        (_, Err(error @ AppError::NotConfigured(_))) => Err(error),
+        (None, as_admin) => as_admin.map(|()| Caller::Admin),
+        (Some(_), Ok(())) if !matches!(app.config.admin, Ok(AdminAccess::Disabled)) => Ok(Caller::Admin),
+        (Some((secret, kind)), _) => find_issued(app, secret, kind).await.map(Caller::User),
+    }
+}
+
+/// The credential that was issued with this secret.
+async fn find_issued(app: &App, secret: &str, kind: CredentialKind) -> Result<Credential, AppError> {
+    let refused = |detail| AppError::Unauthorized {
+        detail,
+        challenge: "Bearer realm=\"listenlog\", error=\"invalid_token\"".into(),
+    };
+    match kind {
+        CredentialKind::AssistantToken => {
+            let token = assistant_tokens::find(&*app.db, &SecretHash::of(secret)).await?;
+            let token = token.ok_or_else(|| refused("This token was never issued here, or it was revoked."))?;
+            if has_expired(token.expires_at, app.now()) {
+                return Err(refused("This token has expired: ask the admin for a new one."));
+            }
+            assistant_tokens::note_use(&*app.db, &token, app.now()).await?;
+            Ok(token.credential())
+        }
+        CredentialKind::Grant => Err(refused("This grant was never given here, or it was revoked.")),
+    }
 }
 
 fn check_admin(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<(), AppError> {
@@ -55,14 +97,15 @@ fn check_admin(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<(), AppError
 }
 
 fn check_token(digest: &SecretDigest, headers: &HeaderMap) -> Result<(), AppError> {
-    let refused = |detail| AppError::Unauthorized { detail, challenge: "Bearer realm=\"listenlog\"" };
+    let refused = |detail| AppError::Unauthorized { detail, challenge: "Bearer realm=\"listenlog\"".into() };
     let presented = credentials(headers, "bearer")
         .ok_or_else(|| refused("Missing or invalid Authorization header: send `Bearer` and the admin token."))?;
     if digest.matches(presented) { Ok(()) } else { Err(refused("Invalid token.")) }
 }
 
 fn check_basic(digest: &SecretDigest, headers: &HeaderMap) -> Result<(), AppError> {
-    let refused = |detail| AppError::Unauthorized { detail, challenge: "Basic realm=\"listenlog\", charset=\"UTF-8\"" };
+    let refused =
+        |detail| AppError::Unauthorized { detail, challenge: "Basic realm=\"listenlog\", charset=\"UTF-8\"".into() };
     let presented = credentials(headers, "basic")
         .ok_or_else(|| refused("Missing or invalid Authorization header: send `Basic` with name and password."))?;
     let decoded = STANDARD.decode(presented).map_err(|_| refused("Invalid Basic auth encoding."))?;

@@ -18,7 +18,7 @@ use crate::{
     },
     error::AppError,
     store::play_list::{self, Cursor, PlayRow},
-    tools::{self, Tool, parameters::Arguments},
+    tools::{self, Right, Tool, parameters::Arguments},
 };
 
 /// GET `/history/users/{user_id}/{question}`.
@@ -106,8 +106,15 @@ const MAX_SEARCH_CHARS: usize = 100;
 
 /// GET `/history/users/{user_id}/plays`: every row, counted or not; `limit` 1..200 (50), `before` from the page before,
 /// `q` anywhere in the title or the artist's name.
-pub async fn plays(State(app): State<App>, Path(user_id): Path<String>, uri: Uri) -> Result<Json<PlayPage>, AppError> {
+pub async fn plays(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(user_id): Path<String>,
+    uri: Uri,
+) -> Result<Json<PlayPage>, AppError> {
     let user = user_in_path(&user_id)?;
+    caller.check(Right::READ)?;
+    caller.whose(Some(user))?;
     let query = Query::parse(&uri, &["limit", "before", "q"])?;
     let limit = query.integer("limit", 1..=200)?.unwrap_or(50);
     let before = match query.get("before") {

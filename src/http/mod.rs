@@ -7,6 +7,7 @@ pub mod actions;
 pub mod actor;
 pub mod admin_audit;
 pub mod admin_imports;
+pub mod admin_tokens;
 pub mod admin_users;
 pub mod auth;
 pub mod body;
@@ -28,7 +29,7 @@ use axum::{
     Router,
     http::{Method, StatusCode, header},
     middleware::{from_fn, from_fn_with_state},
-    routing::{MethodRouter, any, get, post},
+    routing::{MethodRouter, any, delete, get, post},
 };
 use tower_http::cors::CorsLayer;
 
@@ -78,6 +79,8 @@ pub fn routes() -> Vec<Route> {
         admin("/admin/users", get(admin_users::list).post(admin_users::create)),
         admin("/admin/users/{user_id}", get(admin_users::show)),
         admin("/admin/users/{user_id}/import", post(admin_imports::upload)),
+        admin("/admin/users/{user_id}/tokens", get(admin_tokens::list).post(admin_tokens::issue)),
+        admin("/admin/users/{user_id}/tokens/{token_id}", delete(admin_tokens::revoke)),
         admin("/admin/import-jobs", get(admin_imports::list)),
         admin("/admin/import-jobs/{import_job_id}", get(admin_imports::show)),
         admin("/admin/audit", get(admin_audit::list)),

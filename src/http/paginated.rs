@@ -6,7 +6,7 @@ use super::query::Page;
 
 /// `total` counts what matches, on all pages together.
 #[derive(Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Paginated<T> {
     pub items: Vec<T>,
     pub total: i64,

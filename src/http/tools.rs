@@ -7,7 +7,7 @@ use axum::{
     Extension, Json,
     body::Body,
     extract::{Path, State},
-    http::HeaderMap,
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -21,8 +21,8 @@ use crate::{
 };
 
 /// GET /mcp/tools: the catalogue.
-pub async fn catalogue() -> Json<Value> {
-    Json(tools::catalogue())
+pub async fn catalogue() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], tools::catalogue::TEXT)
 }
 
 /// POST /tools/{name}: the arguments in, the result alone out. Some models wrap the arguments once more, as for a call.

@@ -13,7 +13,7 @@ use crate::domain::{ids::UserId, instant::Millis};
 
 /// What a request was let in with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Credential {
     /// `ADMIN_AUTH_MODE=token`.

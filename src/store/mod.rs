@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub mod askers;
+pub mod assistant_tokens;
 pub mod audit;
 pub mod catalogue;
 pub mod contract;
@@ -116,6 +117,7 @@ parameter_from! {
     crate::domain::ids::ImportJobId => |value| Self::Integer(value.0),
     crate::domain::ids::ImportFileId => |value| Self::Integer(value.0),
     crate::domain::ids::JobRunId => |value| Self::Integer(value.0),
+    crate::domain::ids::CredentialId => |value| Self::Integer(value.0),
 }
 
 impl<T: Into<Self>> From<Option<T>> for Parameter {

@@ -40,6 +40,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0020_spotify.sql"),
     include_str!("../../migrations/0021_sync.sql"),
     include_str!("../../migrations/0030_operations.sql"),
+    include_str!("../../migrations/0040_tokens.sql"),
 ];
 
 impl Sqlite {

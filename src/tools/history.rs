@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -75,7 +76,7 @@ pub async fn run<T: Serialize>(
     need: Need,
     answer: impl Fn(&Answering) -> T,
 ) -> Result<Value, AppError> {
-    let question = Question::read(&arguments, context.caller)?;
+    let question = Question::read(&arguments, context.user)?;
     let answering = ask(&context.app, question, need).await?;
     let value = serde_json::to_value(answer(&answering)).map_err(|_| AppError::Internal("an answer was not JSON"))?;
     let (user_id, rows) = (answering.asker.id.0, answering.rows);
@@ -193,8 +194,8 @@ async fn know(app: &App, asker: &Asker, figures: &Figures, need: Need) -> Result
 }
 
 /// The stretch of time that was looked at.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(inline)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(inline))]
 pub struct WindowShown {
     /// The first instant inside.
     pub from: Millis,
@@ -207,8 +208,8 @@ pub struct WindowShown {
 }
 
 /// What was counted, and how certain the times are.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(inline)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(inline))]
 pub struct Counted {
     /// Which plays count, as a sentence.
     pub rule: String,
@@ -223,7 +224,8 @@ pub struct Counted {
 }
 
 /// What every answer carries.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Common {
     pub window: WindowShown,
     pub counted: Counted,

@@ -1,13 +1,13 @@
 //! How complete the data is: which days have any, and where it comes from.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Tool,
+    Right, Tool,
     history::{self, Answering, Common, Counted, Need, share},
     question::QUESTION,
-    schema,
 };
 use crate::domain::{
     gaps::{self, Gap, LikelyCause},
@@ -23,8 +23,10 @@ pub static TOOL: Tool = Tool {
                   days or more with their likely cause. Use it before drawing conclusions from a window, or when a \
                   number looks too small.",
     category: "history",
+    needs: Right::READ,
     parameters: &QUESTION,
-    output_schema: schema::<CoverageAnswer>,
+    #[cfg(test)]
+    output_schema: super::description::schema::<CoverageAnswer>,
     run: |context, arguments| Box::pin(history::run(context, arguments, NEED, answer)),
 };
 
@@ -32,7 +34,8 @@ const NEED: Need = Need { tracks: false, artists: false, calendar: false, covera
 const LISTED_GAPS: usize = 50;
 
 /// The answer about coverage alone.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 struct CoverageAnswer {
     #[serde(flatten)]
     common: Common,
@@ -42,8 +45,8 @@ struct CoverageAnswer {
 
 /// How complete the data of the window is.
 #[expect(clippy::struct_field_names, reason = "the field's own name, wherever the coverage appears")]
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(inline)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(inline))]
 pub struct Coverage {
     /// Plays that count.
     pub total_plays: i64,
@@ -74,8 +77,8 @@ pub struct Coverage {
 }
 
 /// Days without any data.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(inline)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(inline))]
 pub struct GapItem {
     /// The first day without data, such as 2021-03-02.
     pub from: String,

@@ -1,14 +1,14 @@
 //! When somebody listens: weekdays and hours on the listener's own clock.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Tool,
+    Right, Tool,
     figures::Cells,
     history::{self, Answering, Common, Need},
     question::QUESTION,
-    schema,
 };
 
 pub static TOOL: Tool = Tool {
@@ -18,15 +18,18 @@ pub static TOOL: Tool = Tool {
     description: "When a user listens: plays and time for each weekday and hour of their own time zone, in a window of \
                   their listening history, with the busiest weekday and hour. Weekday 0 is Monday.",
     category: "history",
+    needs: Right::READ,
     parameters: &QUESTION,
-    output_schema: schema::<ListeningHeatmap>,
+    #[cfg(test)]
+    output_schema: super::description::schema::<ListeningHeatmap>,
     run: |context, arguments| Box::pin(history::run(context, arguments, NEED, answer)),
 };
 
 const NEED: Need = Need { tracks: false, artists: false, calendar: true, coverage: false };
 
 /// Plays by weekday and hour.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 struct ListeningHeatmap {
     #[serde(flatten)]
     common: Common,
@@ -36,7 +39,8 @@ struct ListeningHeatmap {
 }
 
 /// The week, hour by hour.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Heatmap {
     /// Hours with plays only, Monday first.
     pub cells: Vec<HeatmapCell>,
@@ -44,8 +48,8 @@ pub struct Heatmap {
 }
 
 /// One hour of the week, at the end of the plays.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(inline)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(inline))]
 pub struct HeatmapCell {
     /// 0 is Monday, 6 is Sunday.
     pub weekday: usize,
@@ -56,8 +60,8 @@ pub struct HeatmapCell {
 }
 
 /// Where most plays are; null when there are none. Of two equal ones the earlier.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(inline)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(inline))]
 pub struct Peaks {
     /// The weekday with most plays, over all its hours.
     pub weekday: Option<usize>,

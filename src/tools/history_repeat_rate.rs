@@ -1,14 +1,14 @@
 //! How often somebody plays the same thing again.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Tool,
+    Right, Tool,
     history::{self, Answering, Common, Need, rounded},
     question::QUESTION,
     rankings::TrackItem,
-    schema,
 };
 
 pub static TOOL: Tool = Tool {
@@ -18,8 +18,10 @@ pub static TOOL: Tool = Tool {
     description: "How repetitive a user's listening is in a window of their own history: plays per different track (1 \
                   means nothing was repeated), the most repeated tracks, and how many tracks were played only once.",
     category: "history",
+    needs: Right::READ,
     parameters: &QUESTION,
-    output_schema: schema::<RepeatRate>,
+    #[cfg(test)]
+    output_schema: super::description::schema::<RepeatRate>,
     run: |context, arguments| Box::pin(history::run(context, arguments, NEED, answer)),
 };
 
@@ -28,7 +30,8 @@ const LISTED: usize = 10;
 
 /// How often the same tracks come again.
 #[expect(clippy::struct_field_names, reason = "the field has had this name since the first version")]
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 struct RepeatRate {
     #[serde(flatten)]
     common: Common,

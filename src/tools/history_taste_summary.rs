@@ -1,17 +1,17 @@
 //! A listener in one page.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Tool,
+    Right, Tool,
     history::{self, Answering, Common, Need, rounded, share},
     history_coverage::{self, Coverage},
     history_listening_heatmap::{self, Heatmap},
     history_repeat_rate::repeat_rate,
     question::QUESTION,
     rankings::{ArtistItem, TrackItem},
-    schema,
 };
 use crate::domain::instant::HOUR_MS;
 
@@ -23,8 +23,10 @@ pub static TOOL: Tool = Tool {
                   tracks, how repetitive and how concentrated it is, when they listen, and how complete the data is. \
                   Start here for broad questions.",
     category: "history",
+    needs: Right::READ,
     parameters: &QUESTION,
-    output_schema: schema::<TasteSummary>,
+    #[cfg(test)]
+    output_schema: super::description::schema::<TasteSummary>,
     run: |context, arguments| Box::pin(history::run(context, arguments, NEED, answer)),
 };
 
@@ -32,7 +34,8 @@ const NEED: Need = Need { tracks: true, artists: true, calendar: true, coverage:
 const LISTED: usize = 10;
 
 /// A listener in one page.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 struct TasteSummary {
     #[serde(flatten)]
     common: Common,

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Tool,
+    Right, Tool,
     history::{self, Answering, Common, Need, shown},
     question::LIST_QUESTION,
-    schema,
 };
 use crate::domain::{
     ids::normalised,
@@ -24,15 +24,18 @@ pub static TOOL: Tool = Tool {
     description: "The albums a user played most in a window of their own listening history, by album name and first \
                   artist, with play counts, time and how many different tracks were played.",
     category: "history",
+    needs: Right::READ,
     parameters: &LIST_QUESTION,
-    output_schema: schema::<TopAlbums>,
+    #[cfg(test)]
+    output_schema: super::description::schema::<TopAlbums>,
     run: |context, arguments| Box::pin(history::run(context, arguments, NEED, answer)),
 };
 
 const NEED: Need = Need { tracks: true, artists: false, calendar: false, coverage: false };
 
 /// The albums played most.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 struct TopAlbums {
     #[serde(flatten)]
     common: Common,
@@ -43,8 +46,8 @@ struct TopAlbums {
 }
 
 /// An album in the list.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(inline)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(inline))]
 struct AlbumItem {
     /// 1 is the first.
     rank: usize,

@@ -1,14 +1,14 @@
 //! Whom somebody listened to most.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Tool,
+    Right, Tool,
     history::{self, Answering, Common, Need},
     question::LIST_QUESTION,
     rankings::ArtistItem,
-    schema,
 };
 
 pub static TOOL: Tool = Tool {
@@ -19,15 +19,18 @@ pub static TOOL: Tool = Tool {
                   Every artist named on a track gets the play. Use it for who or which band; use \
                   history_top_tracks for songs.",
     category: "history",
+    needs: Right::READ,
     parameters: &LIST_QUESTION,
-    output_schema: schema::<TopArtists>,
+    #[cfg(test)]
+    output_schema: super::description::schema::<TopArtists>,
     run: |context, arguments| Box::pin(history::run(context, arguments, NEED, answer)),
 };
 
 const NEED: Need = Need { tracks: true, artists: true, calendar: false, coverage: false };
 
 /// The artists played most.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 struct TopArtists {
     #[serde(flatten)]
     common: Common,

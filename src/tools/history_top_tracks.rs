@@ -1,14 +1,14 @@
 //! What somebody played most.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Tool,
+    Right, Tool,
     history::{self, Answering, Common, Need},
     question::LIST_QUESTION,
     rankings::TrackItem,
-    schema,
 };
 
 pub static TOOL: Tool = Tool {
@@ -18,15 +18,18 @@ pub static TOOL: Tool = Tool {
     description: "The tracks a user played most in a window of their own listening history, with play counts, time, and \
                   when each was first and last played in the window.",
     category: "history",
+    needs: Right::READ,
     parameters: &LIST_QUESTION,
-    output_schema: schema::<TopTracks>,
+    #[cfg(test)]
+    output_schema: super::description::schema::<TopTracks>,
     run: |context, arguments| Box::pin(history::run(context, arguments, NEED, answer)),
 };
 
 const NEED: Need = Need { tracks: true, artists: false, calendar: false, coverage: false };
 
 /// The tracks played most.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 struct TopTracks {
     #[serde(flatten)]
     common: Common,

@@ -4,6 +4,9 @@
 //! follow from it. A golden file holds what is listed. Aliases are accepted wherever a tool is called, and listed nowhere.
 
 mod bounds;
+pub mod catalogue;
+#[cfg(test)]
+pub mod description;
 mod figures;
 mod history;
 mod history_coverage;
@@ -21,11 +24,15 @@ mod rankings;
 mod tests;
 
 use futures_util::future::BoxFuture;
-use schemars::{JsonSchema, generate::SchemaSettings};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use self::parameters::{Arguments, Parameter, input_schema};
-use crate::{app::App, error::AppError, http::auth::Caller};
+use self::parameters::{Arguments, Parameter};
+use crate::{
+    app::App,
+    domain::{credential::Scope, ids::UserId},
+    error::AppError,
+    http::auth::Caller,
+};
 
 /// Every tool, by name.
 static TOOLS: [&Tool; 7] = [
@@ -39,6 +46,7 @@ static TOOLS: [&Tool; 7] = [
 ];
 
 /// What an assistant can call.
+#[cfg_attr(not(test), expect(dead_code, reason = "texts are listed from the golden file that is rendered from them"))]
 pub struct Tool {
     /// `^[a-z][a-z0-9_]{0,31}$`: dots make whole connectors vanish.
     pub name: &'static str,
@@ -49,37 +57,48 @@ pub struct Tool {
     /// For a model, at most 300 characters: what it answers and when to use it.
     pub description: &'static str,
     pub category: &'static str,
+    /// Who may call it.
+    pub needs: Right,
     pub parameters: &'static [&'static Parameter],
+    /// For what is listed, which is rendered natively and kept in a golden file.
+    #[cfg(test)]
     pub output_schema: fn() -> Value,
     pub run: fn(Context, Arguments) -> BoxFuture<'static, Result<Value, AppError>>,
 }
 
-/// Who calls, and what a tool may use.
+/// What a caller needs to call a tool. The admin may call every one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// A credential with this scope; its answer is about that credential's user alone.
+    Scope(Scope),
+    /// The admin's own credential.
+    Admin,
+}
+
+impl Right {
+    pub const READ: Self = Self::Scope(Scope::Read);
+    pub const OPS: Self = Self::Scope(Scope::Ops);
+}
+
+/// Whose data a call is about, and what a tool may use.
 #[derive(Clone)]
 pub struct Context {
     pub app: App,
-    pub caller: Caller,
+    /// Whose data it is about, already checked against the caller's right; `None`: the only user there is.
+    pub user: Option<UserId>,
     /// The tool's name, for its log row.
     pub tool: &'static str,
 }
 
 impl Tool {
     /// Runs it. Arguments come from [`Arguments::from_object`] or [`Arguments::from_texts`] of its parameters.
+    ///
+    /// # Errors
+    /// Beside the tool's own: the caller lacks the right, or asks about somebody else's data.
     pub async fn call(&self, app: App, caller: Caller, arguments: Arguments) -> Result<Value, AppError> {
-        (self.run)(Context { app, caller, tool: self.name }, arguments).await.map(bounds::bounded)
-    }
-
-    fn listed(&self) -> Value {
-        let parameters: Vec<Value> = self.parameters.iter().map(|parameter| parameter.listed()).collect();
-        json!({
-            "name": self.name,
-            "title": self.title,
-            "description": self.description,
-            "category": self.category,
-            "parameters": parameters,
-            "input_schema": input_schema(self.parameters),
-            "output_schema": (self.output_schema)(),
-        })
+        caller.check(self.needs)?;
+        let user = caller.whose(arguments.integer("user_id").map(UserId))?;
+        (self.run)(Context { app, user, tool: self.name }, arguments).await.map(bounds::bounded)
     }
 }
 
@@ -91,18 +110,4 @@ pub fn find(name: &str) -> Option<&'static Tool> {
 /// The names that can be called.
 pub fn names() -> Vec<&'static str> {
     TOOLS.iter().map(|tool| tool.name).collect()
-}
-
-/// All tools as `GET /mcp/tools` lists them, sorted by name.
-pub fn catalogue() -> Value {
-    TOOLS.iter().map(|tool| tool.listed()).collect()
-}
-
-/// The JSON schema of what a tool answers, in one piece.
-fn schema<T: JsonSchema>() -> Value {
-    let settings = SchemaSettings::draft2020_12().for_serialize().with(|settings| {
-        settings.inline_subschemas = true;
-        settings.meta_schema = None;
-    });
-    settings.into_generator().into_root_schema_for::<T>().to_value()
 }

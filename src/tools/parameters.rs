@@ -1,10 +1,10 @@
-//! What a tool's arguments are: one description that validates them, lists them and is their JSON schema.
+//! What a tool's arguments are: one description that validates them, and from which they are listed.
 //!
 //! Must stay true: a name that is not described is an error that tells the names that are; everything wrong with a call
 //! is told at once, each time with what is allowed, and never repeating what was sent.
 
 use jiff::tz::TimeZone;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     domain::window::Edge,
@@ -12,6 +12,7 @@ use crate::{
 };
 
 /// One argument of a tool.
+#[cfg_attr(not(test), expect(dead_code, reason = "texts are listed from the golden file that is rendered from them"))]
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter {
     pub name: &'static str,
@@ -222,82 +223,12 @@ impl ParameterKind {
             Self::DateOrInstant => Edge::parse(raw.text()?).map(Argument::Edge),
         }
     }
-
-    const fn json_type(&self) -> &'static str {
-        match self {
-            Self::Integer { .. } => "integer",
-            Self::OneOf(_) | Self::Zone | Self::DateOrInstant => "string",
-        }
-    }
-}
-
-impl Parameter {
-    fn default_value(&self) -> Value {
-        match self.default {
-            None => Value::Null,
-            Some(DefaultValue::Integer(number)) => Value::from(number),
-            Some(DefaultValue::Word(word)) => Value::from(word),
-        }
-    }
-
-    /// The bounds, in the words that the catalogue and JSON schema share.
-    fn bounds(&self) -> Map<String, Value> {
-        let mut bounds = Map::new();
-        match self.kind {
-            ParameterKind::Integer { min, max } => {
-                bounds.insert("minimum".to_owned(), Value::from(min));
-                if max < i64::MAX {
-                    bounds.insert("maximum".to_owned(), Value::from(max));
-                }
-            }
-            ParameterKind::OneOf(words) => {
-                bounds.insert("enum".to_owned(), Value::from(words));
-            }
-            ParameterKind::Zone | ParameterKind::DateOrInstant => {}
-        }
-        bounds
-    }
-
-    /// As `GET /mcp/tools` lists it.
-    pub fn listed(&self) -> Value {
-        let mut listed = Map::new();
-        listed.insert("name".to_owned(), Value::from(self.name));
-        listed.insert("type".to_owned(), Value::from(self.kind.json_type()));
-        listed.insert("description".to_owned(), Value::from(self.description));
-        listed.insert("required".to_owned(), Value::from(self.required));
-        listed.insert("default".to_owned(), self.default_value());
-        listed.extend(self.bounds());
-        Value::Object(listed)
-    }
-
-    /// As a property of a JSON schema.
-    pub fn schema(&self) -> Value {
-        let mut schema = Map::new();
-        schema.insert("type".to_owned(), Value::from(self.kind.json_type()));
-        schema.insert("description".to_owned(), Value::from(self.description));
-        schema.extend(self.bounds());
-        if self.default.is_some() {
-            schema.insert("default".to_owned(), self.default_value());
-        }
-        Value::Object(schema)
-    }
-}
-
-/// The JSON schema of a tool's arguments.
-pub fn input_schema(parameters: &[&Parameter]) -> Value {
-    let properties: Map<String, Value> =
-        parameters.iter().map(|parameter| (parameter.name.to_owned(), parameter.schema())).collect();
-    let required: Vec<&str> =
-        parameters.iter().filter(|parameter| parameter.required).map(|parameter| parameter.name).collect();
-    let mut schema = json!({ "type": "object", "properties": properties, "additionalProperties": false });
-    if let (Some(schema), false) = (schema.as_object_mut(), required.is_empty()) {
-        schema.insert("required".to_owned(), Value::from(required));
-    }
-    schema
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     static NUMBER: Parameter = Parameter {
@@ -349,15 +280,5 @@ mod tests {
         let arguments = check(&json!({"number": 1, "word": null})).unwrap();
         assert!(!arguments.has("word"));
         assert_eq!(arguments.word("word"), Some("red"));
-    }
-
-    #[test]
-    fn the_schema_says_what_the_check_does() {
-        let schema = input_schema(&ALL);
-        assert_eq!(schema["additionalProperties"], false);
-        assert_eq!(schema["required"], json!(["number"]));
-        assert_eq!(schema["properties"]["number"]["maximum"], 9);
-        assert_eq!(schema["properties"]["word"]["default"], "red");
-        assert_eq!(NUMBER.listed()["default"], Value::Null);
     }
 }

@@ -13,13 +13,13 @@ use crate::{
         window::{MAX_DAYS, WindowRequest},
     },
     error::AppError,
-    http::auth::Caller,
     store::listening::Counting,
 };
 
 pub static USER_ID: Parameter = Parameter {
     name: "user_id",
-    description: "Whose history: the number of the user. Leave it out when there is only one user.",
+    description: "Whose history: the number of the user. Leave it out with a credential of one user, or when there is only \
+                  one user.",
     kind: ParameterKind::Integer { min: 1, max: 9_007_199_254_740_991 },
     required: false,
     default: None,
@@ -106,10 +106,7 @@ pub struct Question {
 impl Question {
     /// # Errors
     /// Arguments that do not go together.
-    pub fn read(arguments: &Arguments, caller: Caller) -> Result<Self, AppError> {
-        let user = match caller {
-            Caller::Admin => arguments.integer("user_id").map(UserId),
-        };
+    pub fn read(arguments: &Arguments, user: Option<UserId>) -> Result<Self, AppError> {
         let (from, to) = (arguments.edge("from"), arguments.edge("to"));
         let window = if from.is_none() && to.is_none() {
             WindowRequest::Days(arguments.integer("days").unwrap_or(DEFAULT_DAYS))

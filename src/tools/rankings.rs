@@ -1,5 +1,6 @@
 //! Lists of tracks and artists, the same wherever they appear.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -11,8 +12,8 @@ use crate::domain::{
 };
 
 /// A track in a list.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(inline)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(inline))]
 pub struct TrackItem {
     /// 1 is the first.
     pub rank: usize,
@@ -31,8 +32,8 @@ pub struct TrackItem {
 }
 
 /// An artist in a list.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(inline)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(inline))]
 pub struct ArtistItem {
     /// 1 is the first.
     pub rank: usize,

@@ -49,7 +49,7 @@ fn the_routes_are_those_of_the_router() {
 #[test]
 fn the_tools_are_those_of_the_catalogue() {
     let golden: serde_json::Value =
-        serde_json::from_str(&read("src/tools/tests/catalogue.golden.json")).expect("the catalogue is JSON");
+        serde_json::from_str(&read("src/tools/catalogue.golden.json")).expect("the catalogue is JSON");
     let listed = golden.as_array().unwrap().iter().filter_map(|tool| tool["name"].as_str()).map(str::to_owned);
     assert_same("tools", &listed.collect(), &first_cells(&section("README.md", "## Ask")));
 }

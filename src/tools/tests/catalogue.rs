@@ -2,21 +2,26 @@
 
 use serde_json::Value;
 
-use super::super::TOOLS;
+use super::super::{TOOLS, catalogue, description};
 use crate::testing::TestApp;
-
-const GOLDEN: &str = include_str!("catalogue.golden.json");
 
 #[test]
 fn the_catalogue_is_the_golden_one() {
-    let listed = TestApp::new().get("/mcp/tools").json();
+    let rendered = description::catalogue();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tools/tests/catalogue.golden.json");
-        std::fs::write(path, format!("{}\n", serde_json::to_string_pretty(&listed).unwrap())).unwrap();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tools/catalogue.golden.json");
+        std::fs::write(path, format!("{}\n", serde_json::to_string_pretty(&rendered).unwrap())).unwrap();
         return;
     }
-    let golden: Value = serde_json::from_str(GOLDEN).unwrap();
-    assert_eq!(listed, golden, "UPDATE_GOLDEN=1 writes the golden file anew");
+    let golden: Value = serde_json::from_str(catalogue::TEXT).unwrap();
+    assert_eq!(rendered, golden, "UPDATE_GOLDEN=1 writes the golden file anew");
+}
+
+#[test]
+fn everyone_sees_the_catalogue() {
+    let listed = TestApp::new().get("/mcp/tools");
+    assert_eq!(listed.headers["content-type"], "application/json");
+    assert_eq!(listed.json(), serde_json::from_str::<Value>(catalogue::TEXT).unwrap());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{listeners::Scene, questions::TOOLS};
 
 /// What the registry lists; a native test holds the same file against the registry itself.
-const CATALOGUE: &str = include_str!("../../../src/tools/tests/catalogue.golden.json");
+const CATALOGUE: &str = include_str!("../../../src/tools/catalogue.golden.json");
 
 const PATHS: [(&str, &str); 7] = [
     ("coverage", "history_coverage"),
