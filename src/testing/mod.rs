@@ -1,5 +1,6 @@
 //! What native tests run on: the real migrations and the shipped SQL on SQLite, the real router, a clock that is set.
 
+pub mod fake_spotify;
 pub mod platform;
 pub mod scene;
 pub mod sqlite;

@@ -4,9 +4,11 @@
 //! * [`generator`] invents a listener's life and writes it as Spotify's archives;
 //! * [`truth`] answers questions over that life in plain Rust;
 //! * [`runtime`] starts, crashes and stops the local Worker;
+//! * [`fake_spotify`] stands in for Spotify;
 //! * [`client`] talks to it over HTTP.
 
 pub mod client;
+pub mod fake_spotify;
 pub mod generator;
 pub mod runtime;
 pub mod truth;
