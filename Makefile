@@ -27,7 +27,7 @@ export CLOUDFLARE_CF_FETCH_ENABLED := false
 export WRANGLER_SEND_METRICS := false
 export LISTENLOG_ROOT := $(CURDIR)
 
-.PHONY: dev test build demo bench fmt lint native end-to-end tools clean help
+.PHONY: deploy undeploy dev test build demo bench fmt lint native end-to-end tools clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -45,6 +45,14 @@ build: build/.built
 ## make demo    a made-up history into the running Worker, and a few questions about it (URL=)
 demo:
 	cargo run --quiet --release -p listenlog-workbench --bin demo -- --url $(URL)
+
+## make deploy  into your Cloudflare account, with all it needs; again for an upgrade (VARS="NAME:value ...", ROTATE=NAME)
+deploy: build
+	PATH="$(NODE_BIN):$$PATH" cargo run --quiet -p listenlog-workbench --bin deploy -- --vars "$(VARS)" --rotate "$(ROTATE)"
+
+## make undeploy  out of it again, with everything it stored, after asking
+undeploy: tools
+	PATH="$(NODE_BIN):$$PATH" cargo run --quiet -p listenlog-workbench --bin deploy -- --undo
 
 ## make bench   what it costs, as ratios to native SQLite in the same run (ROWS=)
 bench: build

@@ -11,6 +11,8 @@
 
 #[path = "end_to_end/answers/mod.rs"]
 mod answers;
+#[path = "end_to_end/deployed.rs"]
+mod deployed;
 #[path = "end_to_end/door.rs"]
 mod door;
 #[path = "end_to_end/imports.rs"]

@@ -5,9 +5,11 @@
 //! * [`truth`] answers questions over that life in plain Rust;
 //! * [`runtime`] starts, crashes and stops the local Worker;
 //! * [`fake_spotify`] stands in for Spotify;
-//! * [`client`] talks to it over HTTP.
+//! * [`client`] talks to it over HTTP;
+//! * [`deploy`] puts the Worker into a Cloudflare account and takes it out again.
 
 pub mod client;
+pub mod deploy;
 pub mod fake_spotify;
 pub mod generator;
 pub mod runtime;
