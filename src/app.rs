@@ -15,6 +15,7 @@ use crate::{
     jobs::message::JobMessage,
     outbound::Outbound,
     store::{Db, memory::Memory},
+    telemetry,
     tools::kept::Kept,
 };
 
@@ -41,6 +42,12 @@ pub struct App {
 impl App {
     pub fn now(&self) -> Millis {
         self.clock.now()
+    }
+
+    /// Between the steps of long work: lets others run, and writes log rows that have waited long enough.
+    pub async fn breathe(&self) {
+        self.clock.breathe().await;
+        telemetry::flush_if_due(self).await;
     }
 }
 
@@ -69,6 +76,9 @@ pub trait Archives: Send + Sync {
 
     /// Keys of objects stored at or before `instant`; some of them when there are very many.
     fn keys_until(&self, instant: Millis) -> BoxFuture<'_, Result<Vec<String>, StorageError>>;
+
+    /// Keys that begin with `prefix`; some of them when there are very many.
+    fn keys_under<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StorageError>>;
 
     /// Deletes the object; no error when there is none.
     fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StorageError>>;

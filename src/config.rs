@@ -7,6 +7,7 @@ use std::fmt;
 
 use axum::http::HeaderValue;
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::spotify::settings::SpotifySettings;
@@ -22,10 +23,17 @@ pub struct Config {
     pub import_max_records: u64,
     pub default_timezone: String,
     pub log_level: LogLevel,
+    /// How long log rows, ended runs and dead letters are kept.
+    pub log_retention_days: u32,
+    /// How long the record of changes is kept.
+    pub audit_retention_days: u32,
     /// Origins whose pages may call; none unless set.
     pub cors_allowed_origins: Vec<HeaderValue>,
     pub spotify: SpotifySettings,
 }
+
+/// A hundred years: as good as for ever, and still an instant.
+pub const MAX_RETENTION_DAYS: u32 = 36_500;
 
 /// How the person who runs it proves who they are.
 pub enum AdminAccess {
@@ -64,7 +72,9 @@ impl SecretDigest {
 }
 
 /// The least level that is kept as a log row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum LogLevel {
     Debug,
     Info,
@@ -73,6 +83,8 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
+    pub const NAMES: [&str; 4] = ["debug", "info", "warning", "error"];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Debug => "debug",
@@ -120,6 +132,11 @@ impl Config {
             Some(level) => LogLevel::parse(&level.to_ascii_lowercase())
                 .ok_or(wrong("LOG_LEVEL", "must be debug, info, warning or error"))?,
         };
+        let retention_days = |name, default| -> Result<u32, SettingError> {
+            const PROBLEM: &str = "must be a whole number of days, at least 1 and at most a hundred years";
+            let days = whole_number(trimmed, name, default, PROBLEM)?;
+            u32::try_from(days).ok().filter(|days| *days <= MAX_RETENTION_DAYS).ok_or(wrong(name, PROBLEM))
+        };
         Ok(Self {
             admin: admin_access(&var),
             public_url: public_url(&trimmed("PUBLIC_URL").unwrap_or_default())?,
@@ -127,6 +144,8 @@ impl Config {
             import_max_records,
             default_timezone,
             log_level,
+            log_retention_days: retention_days("LOG_RETENTION_DAYS", 30)?,
+            audit_retention_days: retention_days("AUDIT_RETENTION_DAYS", 365)?,
             cors_allowed_origins: origins(&trimmed("CORS_ALLOWED_ORIGINS").unwrap_or_default())?,
             spotify: SpotifySettings::from_vars(&var)?,
         })
@@ -252,6 +271,9 @@ mod tests {
             ("PUBLIC_URL", "http://a.example"),
             ("PUBLIC_URL", "https://me@a.example"),
             ("PUBLIC_URL", "a.example"),
+            ("LOG_RETENTION_DAYS", "0"),
+            ("LOG_RETENTION_DAYS", "-3"),
+            ("AUDIT_RETENTION_DAYS", "99999"),
             ("CORS_ALLOWED_ORIGINS", "https://a.example/path"),
             ("CORS_ALLOWED_ORIGINS", "https://a.example, *"),
         ] {

@@ -65,6 +65,13 @@ impl Archives for R2 {
         }))
     }
 
+    fn keys_under<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StorageError>> {
+        Box::pin(SendFuture::new(async move {
+            let listed = self.0.list().prefix(prefix).limit(1_000).execute().await.map_err(|error| failed(&error))?;
+            Ok(listed.objects().iter().map(worker::Object::key).collect())
+        }))
+    }
+
     fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StorageError>> {
         Box::pin(SendFuture::new(async move { self.0.delete(key).await.map_err(|error| failed(&error)) }))
     }

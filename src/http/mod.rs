@@ -7,6 +7,7 @@ pub mod actions;
 pub mod actor;
 pub mod admin_audit;
 pub mod admin_imports;
+pub mod admin_logs;
 pub mod admin_tokens;
 pub mod admin_users;
 pub mod auth;
@@ -83,6 +84,7 @@ pub fn routes() -> Vec<Route> {
         admin("/admin/users/{user_id}/tokens/{token_id}", delete(admin_tokens::revoke)),
         admin("/admin/import-jobs", get(admin_imports::list)),
         admin("/admin/import-jobs/{import_job_id}", get(admin_imports::show)),
+        admin("/admin/logs", get(admin_logs::list)),
         admin("/admin/audit", get(admin_audit::list)),
     ]
 }

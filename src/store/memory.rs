@@ -5,7 +5,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use super::catalogue::Catalogue;
@@ -21,6 +24,8 @@ const MAX_TRACKS: usize = 30_000;
 pub struct Memory {
     zones: Mutex<HashMap<Option<UserId>, String>>,
     catalogue: Mutex<Arc<Catalogue>>,
+    /// Log rows that could not be written, and that no row tells of yet.
+    lost_log_rows: AtomicUsize,
 }
 
 impl Memory {
@@ -47,5 +52,18 @@ impl Memory {
         if catalogue.len() <= MAX_TRACKS {
             *self.catalogue.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(catalogue);
         }
+    }
+
+    pub fn lost_log_rows(&self) -> usize {
+        self.lost_log_rows.load(Ordering::Relaxed)
+    }
+
+    pub fn lose_log_rows(&self, count: usize) {
+        self.lost_log_rows.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// A row tells of `count` lost ones; others may have been lost meanwhile.
+    pub fn told_lost_log_rows(&self, count: usize) {
+        self.lost_log_rows.fetch_sub(count, Ordering::Relaxed);
     }
 }

@@ -22,6 +22,7 @@ pub mod d1;
 pub mod import_jobs;
 pub mod job_runs;
 pub mod listening;
+pub mod log_search;
 pub mod logs;
 pub mod memory;
 pub mod play_list;

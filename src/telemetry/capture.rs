@@ -1,16 +1,22 @@
 //! The events of one request, message or tick, until they are flushed.
 //!
-//! Must stay true: bounded, however long the work: beyond [`MAX_ENTRIES`] only warnings and errors are kept, beyond
-//! twice that nothing is, and how many were left out is told.
+//! Must stay true: bounded, however long the work and however often it is flushed: beyond [`MAX_ENTRIES`] only warnings
+//! and errors are kept, beyond twice that nothing is, and how many were left out is told at the end.
 
 use std::sync::{Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{config::LogLevel, domain::instant::Millis};
+use crate::{
+    config::LogLevel,
+    domain::instant::{Millis, SECOND_MS},
+};
 
 /// The door an event came in by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum Service {
     Http,
     Queue,
@@ -18,6 +24,8 @@ pub enum Service {
 }
 
 impl Service {
+    pub const NAMES: [&str; 3] = ["http", "queue", "cron"];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -29,6 +37,10 @@ impl Service {
 
 /// Entries of `info` and `debug` beyond this many are counted and left out.
 pub const MAX_ENTRIES: usize = 200;
+/// So many entries are worth a flush in the middle of long work.
+const DUE_ENTRIES: usize = 50;
+/// An entry waits no longer than this for a flush, where the work can be interrupted.
+const DUE_AFTER_MS: i64 = 5 * SECOND_MS;
 /// Longer messages and field values are cut.
 pub const MAX_TEXT_CHARS: usize = 2_000;
 
@@ -72,7 +84,10 @@ pub struct Capture {
 #[derive(Debug, Default)]
 struct State {
     entries: Vec<Entry>,
+    /// How many were kept, those flushed already included.
+    kept: usize,
     left_out: usize,
+    last: Option<(Millis, Subject)>,
 }
 
 impl Capture {
@@ -86,23 +101,36 @@ impl Capture {
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let room = if entry.level >= LogLevel::Warning { 2 * MAX_ENTRIES } else { MAX_ENTRIES };
-        if state.entries.len() < room {
+        state.last = Some((entry.at, entry.subject));
+        if state.kept < room {
+            state.kept += 1;
             state.entries.push(entry);
         } else {
             state.left_out += 1;
         }
     }
 
-    /// Takes everything collected so far, with a last entry that tells how many were left out.
+    /// Whether what is collected should not wait for the end of the work.
+    pub fn is_due(&self, now: Millis) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = |first: &Entry| now.since_ms(first.at) >= DUE_AFTER_MS;
+        state.entries.len() >= DUE_ENTRIES || state.entries.first().is_some_and(waited)
+    }
+
+    /// Takes what was collected so far; more may come.
     pub fn take(&self) -> Vec<Entry> {
+        std::mem::take(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner).entries)
+    }
+
+    /// Takes the rest, with a last entry that tells how many were left out.
+    pub fn finish(&self) -> Vec<Entry> {
+        let mut entries = self.take();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut entries = std::mem::take(&mut state.entries);
         let left_out = std::mem::take(&mut state.left_out);
-        if let (Some(last), true) = (entries.last(), left_out > 0) {
+        if let (Some((at, subject)), true) = (state.last, left_out > 0) {
             let fields = Map::from_iter([("left_out".to_owned(), Value::from(left_out))]);
             let message = format!("{left_out} further log entries were left out");
-            let entry = Entry { at: last.at, level: LogLevel::Warning, message, subject: last.subject, fields };
-            entries.push(entry);
+            entries.push(Entry { at, level: LogLevel::Warning, message, subject, fields });
         }
         entries
     }
@@ -129,11 +157,39 @@ mod tests {
             capture.push(entry(LogLevel::Info));
         }
         capture.push(entry(LogLevel::Error));
-        let entries = capture.take();
+        let entries = capture.finish();
         assert_eq!(entries.len(), MAX_ENTRIES + 2);
         assert_eq!(entries[MAX_ENTRIES].level, LogLevel::Error);
         assert_eq!(entries[MAX_ENTRIES + 1].message, "800 further log entries were left out");
-        assert!(capture.take().is_empty());
+        assert!(capture.finish().is_empty());
+    }
+
+    #[test]
+    fn the_cap_holds_over_all_flushes_together() {
+        let capture = Capture::new(Service::Queue, "r".to_owned(), LogLevel::Info);
+        let mut kept = 0;
+        for _ in 0..1_000 {
+            capture.push(entry(LogLevel::Info));
+            if capture.is_due(Millis(1)) {
+                kept += capture.take().len();
+            }
+        }
+        let rest = capture.finish();
+        assert_eq!((kept, rest.len()), (MAX_ENTRIES, 1));
+        assert_eq!(rest[0].fields["left_out"], 800);
+    }
+
+    #[test]
+    fn fifty_entries_or_five_seconds_are_due() {
+        let capture = Capture::new(Service::Queue, "r".to_owned(), LogLevel::Info);
+        assert!(!capture.is_due(Millis(1_000_000)), "nothing is never due");
+        capture.push(entry(LogLevel::Info));
+        assert!(!capture.is_due(Millis(5_000)));
+        assert!(capture.is_due(Millis(5_001)));
+        for _ in 1..50 {
+            capture.push(entry(LogLevel::Info));
+        }
+        assert!(capture.is_due(Millis(1)));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The tracing layer: from an event to an entry of the right capture and a line on the console.
 //!
 //! Must stay true: `user_id`, `job_run_id` and `import_job_id`, on the event or any span around it, become the entry's
-//! subject, the innermost winning; everything else of the event becomes a field, cut to size.
+//! subject, the innermost winning; everything else of the event becomes a field, cut to size; secrets stop here, for rows and
+//! console alike.
 
 use std::{fmt, sync::Arc};
 
@@ -16,6 +17,7 @@ use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 use super::{
     Platform,
     capture::{Capture, Entry, MAX_TEXT_CHARS, Subject},
+    redaction,
 };
 use crate::config::LogLevel;
 
@@ -108,11 +110,14 @@ struct Reading {
 
 impl Reading {
     fn text(&mut self, field: &Field, text: &str) {
-        let text: String = text.chars().take(MAX_TEXT_CHARS).collect();
-        if field.name() == "message" {
-            self.message = text;
+        let name = field.name();
+        let cut = || text.chars().take(MAX_TEXT_CHARS).collect::<String>();
+        if name == "message" {
+            self.message = redaction::without_secrets(&cut());
+        } else if redaction::is_secret_name(name) {
+            self.fields.insert(name.to_owned(), redaction::STRUCK_OUT.into());
         } else {
-            self.fields.insert(field.name().to_owned(), Value::String(text));
+            self.fields.insert(name.to_owned(), redaction::without_secrets(&cut()).into());
         }
     }
 }

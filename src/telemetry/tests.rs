@@ -101,3 +101,58 @@ fn a_log_that_cannot_be_written_does_not_touch_the_answer() {
     assert_eq!(app.post("/admin/users", &json!({"display_name": "Ada"})).status, 201);
     assert!(app.rows("SELECT id FROM logs").is_empty());
 }
+
+#[test]
+fn rows_that_were_lost_are_told_of_in_the_next_ones_that_are_written() {
+    installed();
+    let app = TestApp::new();
+    app.db.fail_after(1, crate::testing::sqlite::Failure::BeforeWriting);
+    app.post("/admin/users", &json!({"display_name": "Ada"}));
+    app.post("/admin/users", &json!({"display_name": "Bo"}));
+    let told = app
+        .rows("SELECT message = '2 log rows before this one could not be written' FROM logs WHERE level = 'warning'");
+    assert_eq!(told, ["Integer(1)"]);
+    app.post("/admin/users", &json!({"display_name": "Cy"}));
+    assert_eq!(app.rows("SELECT id FROM logs WHERE level = 'warning'").len(), 1, "told once");
+}
+
+#[test]
+fn long_work_writes_its_rows_while_it_goes_on() {
+    installed();
+    let app = TestApp::new();
+    let capture = Arc::new(Capture::new(Service::Queue, "r".to_owned(), LogLevel::Info));
+    let span = open(&capture);
+    futures_executor::block_on(
+        async {
+            let inner = tracing::info_span!("inner", import_job_id = 3_i64);
+            async {
+                for step in 0..60 {
+                    tracing::info!(step, "A step");
+                    app.app.breathe().await;
+                }
+            }
+            .instrument(inner)
+            .await;
+        }
+        .instrument(span),
+    );
+    let rows = app.rows("SELECT import_job_id, service = 'queue', request_id = 'r' FROM logs ORDER BY id");
+    assert_eq!(rows, vec!["Integer(3)|Integer(1)|Integer(1)"; 50], "the rest waits");
+    futures_executor::block_on(super::flush(&app.app, &capture));
+    let ids = app.rows("SELECT count(*), count(DISTINCT id), min(id) >= 1795435200000 * 2048 FROM logs");
+    assert_eq!(ids, ["Integer(60)|Integer(60)|Integer(1)"]);
+}
+
+#[test]
+fn a_secret_in_an_event_reaches_no_row() {
+    installed();
+    let app = TestApp::new();
+    let capture = Arc::new(Capture::new(Service::Http, "r".to_owned(), LogLevel::Info));
+    open(&capture).in_scope(|| {
+        let error = "Authorization: Bearer hushhush";
+        tracing::error!(access_token = "hushhush", error, "It failed with token=hushhush");
+    });
+    futures_executor::block_on(super::flush(&app.app, &capture));
+    let hushed = "instr(message || fields, 'hush') = 0 AND instr(fields, 'redacted') > 0";
+    assert_eq!(app.rows(&format!("SELECT {hushed} FROM logs")), ["Integer(1)"]);
+}

@@ -129,6 +129,11 @@ impl Archives for MemoryArchives {
         Box::pin(ready(Ok(self.keys())))
     }
 
+    fn keys_under<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StorageError>> {
+        let keys = self.keys().into_iter().filter(|key| key.starts_with(prefix));
+        Box::pin(ready(Ok(keys.collect())))
+    }
+
     fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StorageError>> {
         self.objects.lock().unwrap().remove(key);
         Box::pin(ready(Ok(())))

@@ -101,7 +101,7 @@ impl<'a> Slices<'a> {
             slice.progress.rows_read = cursor;
             slice.progress.bytes_read = history.inflated_bytes();
             self.settle_slice(file, format, slice).await?;
-            self.app.clock.breathe().await;
+            self.app.breathe().await;
         }
         Ok(excess == 0)
     }
