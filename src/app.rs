@@ -3,7 +3,7 @@
 //! Must stay true: the platform is behind these traits, so that the same code runs on Workers and in native tests;
 //! time and randomness come from here and from nowhere else.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
@@ -14,7 +14,7 @@ use crate::{
     http::lockout::Lockouts,
     jobs::message::JobMessage,
     outbound::Outbound,
-    store::{Db, memory::Memory},
+    store::{Db, memory::Memory, repeating::Repeating},
     telemetry,
     tools::kept::Kept,
 };
@@ -49,6 +49,13 @@ impl App {
         self.clock.breathe().await;
         telemetry::flush_if_due(self).await;
     }
+
+    /// The same, asking the database again when it could not be reached; for work that may be repeated.
+    #[must_use]
+    pub fn repeating(&self) -> Self {
+        let db = Repeating::new(Arc::clone(&self.db), Arc::clone(&self.clock));
+        Self { db: Arc::new(db), ..self.clone() }
+    }
 }
 
 pub trait Clock: Send + Sync {
@@ -57,6 +64,9 @@ pub trait Clock: Send + Sync {
     /// Lets others run: long work calls it between its steps. The local runtime takes new requests only when all that
     /// goes on inside it waits for something outside, such as a timer.
     fn breathe(&self) -> BoxFuture<'static, ()>;
+
+    /// Waits, as before asking again what could not be reached.
+    fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()>;
 
     /// 128 random bits as 32 hexadecimal digits: ids of requests, leases and objects.
     fn random_hex(&self) -> String;

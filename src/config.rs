@@ -12,6 +12,10 @@ use sha2::{Digest, Sha256};
 
 use crate::spotify::settings::SpotifySettings;
 
+mod import_limits;
+
+pub use import_limits::ImportLimits;
+
 /// Every setting, as the code uses it. Read it with [`Config::from_vars`].
 #[derive(Debug)]
 pub struct Config {
@@ -21,6 +25,9 @@ pub struct Config {
     pub public_url: Option<String>,
     pub import_max_zip_bytes: u64,
     pub import_max_records: u64,
+    pub import_limits: ImportLimits,
+    /// Rows of private sessions are left out unless an upload says otherwise.
+    pub import_incognito: bool,
     pub default_timezone: String,
     pub log_level: LogLevel,
     /// How long log rows, ended runs and dead letters are kept.
@@ -142,6 +149,12 @@ impl Config {
             public_url: public_url(&trimmed("PUBLIC_URL").unwrap_or_default())?,
             import_max_zip_bytes: zip_megabytes.saturating_mul(1024 * 1024),
             import_max_records,
+            import_limits: ImportLimits::from_vars(trimmed)?,
+            import_incognito: match trimmed("IMPORT_INCOGNITO").unwrap_or_default().to_ascii_lowercase().as_str() {
+                "" | "keep" => true,
+                "leave_out" => false,
+                _ => return Err(wrong("IMPORT_INCOGNITO", "must be keep or leave_out")),
+            },
             default_timezone,
             log_level,
             log_retention_days: retention_days("LOG_RETENTION_DAYS", 30)?,
@@ -265,6 +278,11 @@ mod tests {
         for (name, value) in [
             ("IMPORT_MAX_ZIP_SIZE_MB", "0"),
             ("IMPORT_MAX_RECORDS", "many"),
+            ("CLOUDFLARE_PLAN", "enterprise"),
+            ("IMPORT_SLICE_ROWS", "99"),
+            ("IMPORT_SLICE_ROWS", "30000"),
+            ("IMPORT_ROWS_PER_DAY", "39999"),
+            ("IMPORT_INCOGNITO", "perhaps"),
             ("DEFAULT_TIMEZONE", "Mars/Base"),
             ("LOG_LEVEL", "loud"),
             ("PUBLIC_URL", "https://a.example/path"),

@@ -44,6 +44,9 @@ pub enum AppError {
     Invalid(Vec<FieldError>),
     #[error("{0}")]
     TooLarge(String),
+    /// The thing is in a state that forbids the action.
+    #[error("{0}")]
+    Conflict(String),
     #[error("{0}")]
     Malformed(String),
     /// No credentials, or wrong ones. `challenge` is the WWW-Authenticate header.
@@ -77,6 +80,7 @@ impl AppError {
         match self {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized { .. } => StatusCode::UNAUTHORIZED,

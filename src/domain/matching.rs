@@ -9,6 +9,7 @@
 //! * [`settle`] answers only for groups that it has seen whole, and asks for more where it has not.
 
 mod candidates;
+mod end_distances;
 mod groups;
 #[cfg(test)]
 mod properties;
@@ -16,6 +17,7 @@ mod properties;
 use std::collections::{BTreeMap, HashMap};
 
 use self::candidates::{account_pairs, api_pairs};
+pub use self::end_distances::EndDistances;
 use super::{
     instant::{HOUR_MS, Millis},
     observation::{ACCOUNT_PRECISION_MS, Observation, RecordKey, Source},

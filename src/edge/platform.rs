@@ -37,6 +37,10 @@ impl Clock for WorkersClock {
         Box::pin(SendFuture::new(Delay::from(Duration::from_millis(1))))
     }
 
+    fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(SendFuture::new(Delay::from(wait)))
+    }
+
     fn random_hex(&self) -> String {
         let mut bytes = [0_u8; 16];
         if getrandom::fill(&mut bytes).is_err() {

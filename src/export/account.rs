@@ -40,11 +40,11 @@ impl AccountRow<'_> {
     pub fn into_row(self, facts: &FileFacts, hint: FileHint, ids: &mut TrackIds, ordinals: &mut Ordinals) -> Row {
         let ended_at = match ended_at(&self.end_time, facts.now) {
             Ok(instant) => floored(instant, MINUTE_MS),
-            Err(reason) => return Row::Rejected(reason),
+            Err(reason) => return reason.into(),
         };
         let ms_played = match length_ms(&self.ms_played) {
             Ok(length) => length,
-            Err(reason) => return Row::Rejected(reason),
+            Err(reason) => return reason.into(),
         };
         let (kind, names) = self.into_names(hint);
         if names.title.as_deref() == Some("Unknown Track") && names.artist.as_deref() == Some("Unknown Artist") {
@@ -181,8 +181,8 @@ mod tests {
         let unknown = ACCOUNT.replace("Let Down", "Unknown Track").replace("Radiohead", "Unknown Artist");
         assert_eq!(row(&unknown, hint), skipped(SkipReason::UnknownTrack));
         assert_eq!(row(r#"{"endTime":"2023-06-01 21:15","msPlayed":5}"#, hint), skipped(SkipReason::NoTrack));
-        assert_eq!(row(&ACCOUNT.replace("21:15", "25:15"), hint), Row::Rejected(RejectReason::TimeUnreadable));
-        assert_eq!(row(&ACCOUNT.replace("201346", "-1"), hint), Row::Rejected(RejectReason::LengthOutOfRange));
+        assert_eq!(row(&ACCOUNT.replace("21:15", "25:15"), hint), RejectReason::TimeUnreadable.into());
+        assert_eq!(row(&ACCOUNT.replace("201346", "-1"), hint), RejectReason::LengthOutOfRange.into());
     }
 
     #[test]

@@ -8,12 +8,13 @@ use serde::de::IgnoredAny;
 use super::{
     account::{AccountRow, Ordinals},
     elements::{Element, ElementReader},
+    excerpt::excerpt,
     extended::ExtendedRow,
     file_error::FileError,
     format::{Format, SeenKeys},
     names::FileHint,
     raw_row::FileFacts,
-    rows::{RejectReason, Row},
+    rows::{MAX_KEPT_REJECTS, Reject, RejectReason, Row},
     track_ids::TrackIds,
 };
 
@@ -29,7 +30,9 @@ pub(super) struct Content {
     elements: ElementReader,
     format: Option<Format>,
     /// The elements before the one that tells the format.
-    undecided: Vec<RejectReason>,
+    undecided: Vec<Reject>,
+    /// Excerpts made so far.
+    excerpts: u64,
     rows_read: u64,
     useless_rows: u32,
     resume_at_row: u64,
@@ -46,6 +49,7 @@ impl Content {
             elements: ElementReader::default(),
             format: None,
             undecided: Vec::new(),
+            excerpts: 0,
             rows_read: 0,
             useless_rows: 0,
             resume_at_row,
@@ -119,21 +123,23 @@ impl Content {
     /// history at all.
     fn decide(&mut self, rows: &mut Vec<Row>) -> Result<(), FileError> {
         while let Some(element) = self.elements.next::<SeenKeys>()? {
-            match element {
+            let reason = match element {
                 Element::Object(keys) => {
                     if let Some(format) = keys.format() {
                         self.elements.put_back();
                         self.format = Some(format);
-                        for reason in std::mem::take(&mut self.undecided) {
-                            self.give(Row::Rejected(reason), rows)?;
+                        for reject in std::mem::take(&mut self.undecided) {
+                            self.give(Row::Rejected(reject), rows)?;
                         }
                         return Ok(());
                     }
-                    self.undecided.push(RejectReason::TimeMissing);
+                    RejectReason::TimeMissing
                 }
-                Element::Foreign => self.undecided.push(RejectReason::NotAnObject),
-                Element::Unreadable => self.undecided.push(RejectReason::Unreadable),
-            }
+                Element::Foreign => RejectReason::NotAnObject,
+                Element::Unreadable => RejectReason::Unreadable,
+            };
+            let reject = self.reject(reason);
+            self.undecided.push(reject);
             if self.undecided.len() >= UNDECIDED_MAX_ELEMENTS || self.elements.read_bytes() > UNDECIDED_MAX_BYTES {
                 self.format = Some(Format::NotHistory);
                 return Ok(());
@@ -156,9 +162,10 @@ impl Content {
         while let Some(element) = self.elements.next::<ExtendedRow<'_>>()? {
             let row = match element {
                 Element::Object(object) => object.into_row(&self.facts, &mut self.ids),
-                Element::Foreign => Row::Rejected(RejectReason::NotAnObject),
-                Element::Unreadable => Row::Rejected(RejectReason::Unreadable),
+                Element::Foreign => RejectReason::NotAnObject.into(),
+                Element::Unreadable => RejectReason::Unreadable.into(),
             };
+            let row = self.with_excerpt(row);
             self.give(row, rows)?;
         }
         Ok(())
@@ -168,12 +175,30 @@ impl Content {
         while let Some(element) = self.elements.next::<AccountRow<'_>>()? {
             let row = match element {
                 Element::Object(object) => object.into_row(&self.facts, self.hint, &mut self.ids, &mut self.ordinals),
-                Element::Foreign => Row::Rejected(RejectReason::NotAnObject),
-                Element::Unreadable => Row::Rejected(RejectReason::Unreadable),
+                Element::Foreign => RejectReason::NotAnObject.into(),
+                Element::Unreadable => RejectReason::Unreadable.into(),
             };
+            let row = self.with_excerpt(row);
             self.give(row, rows)?;
         }
         Ok(())
+    }
+
+    fn with_excerpt(&mut self, row: Row) -> Row {
+        match row {
+            Row::Rejected(reject) => Row::Rejected(self.reject(reject.reason)),
+            other => other,
+        }
+    }
+
+    /// Refuses the element read last.
+    fn reject(&mut self, reason: RejectReason) -> Reject {
+        let number = self.rows_read.saturating_add(u64::try_from(self.undecided.len()).unwrap_or(u64::MAX));
+        if self.excerpts >= MAX_KEPT_REJECTS || number < self.resume_at_row {
+            return reason.into();
+        }
+        self.excerpts = self.excerpts.saturating_add(1);
+        Reject { reason, excerpt: Some(excerpt(self.elements.last())) }
     }
 
     fn give(&mut self, row: Row, rows: &mut Vec<Row>) -> Result<(), FileError> {
@@ -287,7 +312,10 @@ mod tests {
         json[at] = 0xFF;
         let (rows, end) = read(&json, AUDIO);
         assert_eq!(end, Ok(COMPLETE));
-        assert!(matches!(rows[..], [Row::Play(_), Row::Rejected(RejectReason::Unreadable), Row::Play(_)]));
+        assert!(matches!(
+            rows[..],
+            [Row::Play(_), Row::Rejected(Reject { reason: RejectReason::Unreadable, .. }), Row::Play(_)]
+        ));
     }
 
     #[test]

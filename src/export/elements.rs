@@ -102,6 +102,11 @@ impl ElementReader {
         self.cursor.at = self.cursor.last_at;
     }
 
+    /// The bytes of the element read last. Only before the next [`ElementReader::feed`].
+    pub fn last(&self) -> &[u8] {
+        self.buffer.get(self.cursor.last_at..self.cursor.at).unwrap_or_default()
+    }
+
     /// The bytes of the unfinished element.
     pub fn unfinished(&self) -> &[u8] {
         self.buffer.get(self.cursor.at..).unwrap_or_default()

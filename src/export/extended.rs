@@ -45,11 +45,11 @@ impl ExtendedRow<'_> {
     pub fn into_row(self, facts: &FileFacts, ids: &mut TrackIds) -> Row {
         let ended_at = match ended_at(&self.ts, facts.now) {
             Ok(instant) => instant,
-            Err(reason) => return Row::Rejected(reason),
+            Err(reason) => return reason.into(),
         };
         let ms_played = match length_ms(&self.ms_played) {
             Ok(length) => length,
-            Err(reason) => return Row::Rejected(reason),
+            Err(reason) => return reason.into(),
         };
         let started_at = started_at(&self.offline_timestamp, ended_at);
         let mut details = Details {
@@ -299,7 +299,7 @@ mod tests {
             ("true", RejectReason::LengthUnreadable),
             ("{\"a\":[]}", RejectReason::LengthUnreadable),
         ] {
-            assert_eq!(with(&format!("\"ms_played\":{length}")), Row::Rejected(reason), "{length}");
+            assert_eq!(with(&format!("\"ms_played\":{length}")), reason.into(), "{length}");
         }
     }
 
@@ -319,7 +319,7 @@ mod tests {
             ("\"2026-01-02T00:00:01Z\"", RejectReason::TimeOutOfRange),
             ("9223372036854775807", RejectReason::TimeOutOfRange),
         ] {
-            assert_eq!(with(&format!("\"ts\":{time}")), Row::Rejected(reason), "{time}");
+            assert_eq!(with(&format!("\"ts\":{time}")), reason.into(), "{time}");
         }
         assert_eq!(NOW.to_rfc3339(), "2026-01-01T00:00:00Z");
     }

@@ -1,4 +1,4 @@
-//! One file of an export, from its bytes in the archive to rows.
+//! One file of an export, from its bytes in storage to rows.
 //!
 //! Must stay true:
 //! * a damaged file gives the rows before the damage, and one sentence about it;
@@ -6,8 +6,16 @@
 //! * a file that is no history is recognised early and gives no rows at all.
 
 use super::{
-    content::Content, entry::Entry, file_error::FileError, format::Format, limits::Limits, names::FileHint,
-    raw_row::FileFacts, rows::Row, unpack::Unpack,
+    content::Content,
+    entry::Entry,
+    file_error::FileError,
+    format::Format,
+    gunzip::{self, Gunzip},
+    limits::Limits,
+    names::FileHint,
+    raw_row::FileFacts,
+    rows::Row,
+    unpack::Unpack,
 };
 use crate::domain::{ids::ImportFileId, instant::Millis};
 
@@ -23,14 +31,20 @@ pub struct FileEnd {
     pub note: Option<FileError>,
 }
 
-/// Reads one file: [`HistoryFile::feed`] it the bytes of [`Entry::range`] in chunks of any size, then
-/// [`HistoryFile::finish`].
+/// Reads one file: [`HistoryFile::feed`] it the bytes of [`Entry::range`], or of a file without an archive, in chunks of
+/// any size, then [`HistoryFile::finish`].
 pub struct HistoryFile {
-    /// `None` for a file that came without an archive.
-    unpack: Option<Unpack>,
+    packing: Packing,
     content: Content,
     max_bytes: u64,
     failure: Option<FileError>,
+}
+
+/// What the text of a file lies in.
+enum Packing {
+    Archive(Unpack),
+    Gzip(Box<Gunzip>),
+    None,
 }
 
 impl HistoryFile {
@@ -44,8 +58,8 @@ impl HistoryFile {
         now: Millis,
         file: impl Into<Option<ImportFileId>>,
     ) -> Result<Self, FileError> {
-        let unpack = Unpack::new(entry, limits)?;
-        Ok(Self { unpack: Some(unpack), ..Self::plain(hint, resume_at_row, limits, now, file) })
+        let packing = Packing::Archive(Unpack::new(entry, limits)?);
+        Ok(Self { packing, ..Self::plain(hint, resume_at_row, limits, now, file) })
     }
 
     /// A JSON file as it is, outside of any archive.
@@ -59,7 +73,19 @@ impl HistoryFile {
         let is_video = matches!(hint, FileHint::Extended { video: true });
         let facts = FileFacts { file: file.into(), now, is_video };
         let content = Content::new(hint, resume_at_row, facts);
-        Self { unpack: None, content, max_bytes: limits.max_entry_bytes, failure: None }
+        Self { packing: Packing::None, content, max_bytes: limits.max_entry_bytes, failure: None }
+    }
+
+    /// A JSON file compressed with gzip, outside of any archive.
+    pub fn gzip(
+        hint: FileHint,
+        resume_at_row: u64,
+        limits: &Limits,
+        now: Millis,
+        file: impl Into<Option<ImportFileId>>,
+    ) -> Self {
+        let packing = Packing::Gzip(Box::new(Gunzip::new(limits)));
+        Self { packing, ..Self::plain(hint, resume_at_row, limits, now, file) }
     }
 
     /// Takes the next bytes of the file and appends the rows they complete. All of a chunk's rows are in memory at
@@ -85,6 +111,7 @@ impl HistoryFile {
         if self.content.is_other() {
             return Ok(FileEnd { complete: true, note: None });
         }
+        let unpacked = self.end_of_packing(rows);
         if let Err(failure) = self.content.end(rows) {
             self.failure = Some(failure);
             return Err(failure);
@@ -92,11 +119,24 @@ impl HistoryFile {
         if self.content.is_other() {
             return Ok(FileEnd { complete: true, note: None });
         }
-        if let Some(Err(note)) = self.unpack.as_ref().map(Unpack::verify) {
+        if let Err(note) = unpacked {
             return Ok(FileEnd { complete: note != FileError::Truncated, note: Some(note) });
         }
         let is_cut_off = self.content.is_cut_off();
         Ok(FileEnd { complete: !is_cut_off, note: is_cut_off.then_some(FileError::Truncated) })
+    }
+
+    fn end_of_packing(&mut self, rows: &mut Vec<Row>) -> Result<(), FileError> {
+        match &mut self.packing {
+            Packing::None => Ok(()),
+            Packing::Archive(unpack) => unpack.verify(),
+            Packing::Gzip(gunzip) => {
+                let mut last = Vec::new();
+                let ended = gunzip.end(&mut last);
+                self.content.feed(&last, rows)?;
+                ended
+            }
+        }
     }
 
     /// What the file is, once its first row or enough else has been seen. An empty array never tells.
@@ -115,25 +155,39 @@ impl HistoryFile {
 
     /// Whether more bytes can still change anything.
     pub fn wants_more(&self) -> bool {
-        let is_unpacked = self.unpack.as_ref().is_some_and(Unpack::is_over);
+        let is_unpacked = matches!(&self.packing, Packing::Archive(unpack) if unpack.is_over());
         !is_unpacked && self.failure.is_none() && !self.content.is_other()
     }
 
     fn take(&mut self, mut chunk: &[u8], rows: &mut Vec<Row>) -> Result<(), FileError> {
-        let Self { unpack, content, max_bytes, .. } = self;
-        let Some(unpack) = unpack else {
-            for piece in chunk.chunks(PIECE_BYTES) {
-                content.feed(piece, rows)?;
-                if content.bytes() > *max_bytes {
-                    return Err(FileError::TooLarge);
+        let Self { packing, content, max_bytes, .. } = self;
+        match packing {
+            Packing::Archive(unpack) => {
+                while !content.is_other()
+                    && let Some(piece) = unpack.next(&mut chunk)?
+                {
+                    content.feed(piece, rows)?;
                 }
             }
-            return Ok(());
-        };
-        while !content.is_other()
-            && let Some(piece) = unpack.next(&mut chunk)?
-        {
-            content.feed(piece, rows)?;
+            Packing::Gzip(gunzip) => {
+                let mut inflated = Vec::new();
+                for piece in chunk.chunks(gunzip::PIECE_BYTES) {
+                    inflated.clear();
+                    let taken = gunzip.take(piece, &mut inflated);
+                    for piece in inflated.chunks(PIECE_BYTES) {
+                        content.feed(piece, rows)?;
+                    }
+                    taken?;
+                }
+            }
+            Packing::None => {
+                for piece in chunk.chunks(PIECE_BYTES) {
+                    content.feed(piece, rows)?;
+                    if content.bytes() > *max_bytes {
+                        return Err(FileError::TooLarge);
+                    }
+                }
+            }
         }
         Ok(())
     }
@@ -141,10 +195,24 @@ impl HistoryFile {
 
 /// What kind of file an entry is, from the first few kilobytes of [`Entry::range`]. `None` when they do not tell yet.
 pub fn sniff(entry: &Entry, first_bytes: &[u8]) -> Result<Option<Format>, FileError> {
-    let mut file = HistoryFile::new(entry, FileHint::UnknownJson, u64::MAX, &Limits::default(), Millis(0), None)?;
+    let file = HistoryFile::new(entry, FileHint::UnknownJson, u64::MAX, &Limits::default(), Millis(0), None)?;
+    sniffed(file, first_bytes)
+}
+
+/// The same of a file without an archive.
+pub fn sniff_plain(first_bytes: &[u8]) -> Result<Option<Format>, FileError> {
+    sniffed(HistoryFile::plain(FileHint::UnknownJson, u64::MAX, &Limits::default(), Millis(0), None), first_bytes)
+}
+
+/// The same of a file that is compressed with gzip.
+pub fn sniff_gzip(first_bytes: &[u8]) -> Result<Option<Format>, FileError> {
+    sniffed(HistoryFile::gzip(FileHint::UnknownJson, u64::MAX, &Limits::default(), Millis(0), None), first_bytes)
+}
+
+fn sniffed(mut file: HistoryFile, first_bytes: &[u8]) -> Result<Option<Format>, FileError> {
     let mut rows = Vec::new();
     file.feed(first_bytes, &mut rows)?;
-    if file.unpack.as_ref().is_some_and(Unpack::is_over) {
+    if matches!(&file.packing, Packing::Archive(unpack) if unpack.is_over()) {
         file.finish(&mut rows)?;
     }
     Ok(file.content.probable_format())

@@ -5,7 +5,7 @@
 //! * memory is bounded whatever the archive claims: one inflate window, one unfinished element, one chunk of rows;
 //! * the same bytes give the same rows however they were cut into chunks, and from whichever row reading resumes;
 //! * personal fields (address, agent, user name, country, platform) are passed over by the parser and never kept,
-//!   and no error repeats a value out of the file.
+//!   and no error repeats a value out of the file; [`mod@excerpt`] decides what is shown of a refused row.
 //!
 //! The way of the bytes: [`DirectoryReader`] finds the entries of an archive, [`FileHint`] guesses from a name what a
 //! file is, [`HistoryFile`] unpacks one entry ([`unpack`]), cuts the JSON into elements ([`elements`]), tells the
@@ -16,9 +16,11 @@ mod archive;
 mod content;
 mod elements;
 mod entry;
+mod excerpt;
 mod extended;
 mod file_error;
 mod format;
+mod gunzip;
 mod history_file;
 #[cfg(test)]
 mod hostile;
@@ -37,7 +39,7 @@ pub use archive::{ArchiveError, Directory, DirectoryReader};
 pub use entry::{ByteRange, Entry, EntryFault};
 pub use file_error::FileError;
 pub use format::Format;
-pub use history_file::{FileEnd, HistoryFile, sniff};
+pub use history_file::{FileEnd, HistoryFile, sniff, sniff_gzip, sniff_plain};
 pub use limits::Limits;
 pub use names::FileHint;
-pub use rows::{ExportedPlay, RejectReason, Row, SkipReason};
+pub use rows::{ExportedPlay, MAX_KEPT_REJECTS, Reject, RejectReason, Row, SkipReason};

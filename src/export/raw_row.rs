@@ -47,6 +47,11 @@ macro_rules! raw_row {
         #[derive(Default)]
         pub(super) struct $name<'a> { $(pub $field: Lenient<'a>,)* }
 
+        impl $name<'_> {
+            /// Every key that is read.
+            pub const KEYS: &'static [&'static str] = &[$($word $(, $other)*),*];
+        }
+
         #[derive(serde::Deserialize)]
         #[serde(field_identifier)]
         #[expect(non_camel_case_types, reason = "the fields' own names")]

@@ -1,7 +1,7 @@
 //! What one row of a history file comes to.
 //!
 //! Must stay true: every element of a file gives exactly one [`Row`], so that a row's number can be a cursor; a row
-//! that gives no play says why in one of the fixed words below, and carries nothing of its content.
+//! that gives no play says why in one of the fixed words below; of a refused one, an excerpt without personal values is kept.
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -9,16 +9,35 @@ use crate::domain::{observation::Observation, track::TrackFacts};
 
 /// One element of a history file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    not(target_arch = "wasm32"),
-    expect(clippy::large_enum_variant, reason = "nearly every row is a play; a box each would be an allocation more")
-)]
 pub enum Row {
     Play(ExportedPlay),
     /// In order, but no play that could be kept.
     Skipped(SkipReason),
     /// Not to be understood.
-    Rejected(RejectReason),
+    Rejected(Reject),
+}
+
+/// Refused rows of one file that are kept with an excerpt; further ones are counted alone.
+pub const MAX_KEPT_REJECTS: u64 = 1_000;
+
+/// A row that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    pub reason: RejectReason,
+    /// What it looks like, without personal values; `None` beyond the first [`MAX_KEPT_REJECTS`].
+    pub excerpt: Option<Box<str>>,
+}
+
+impl From<RejectReason> for Reject {
+    fn from(reason: RejectReason) -> Self {
+        Self { reason, excerpt: None }
+    }
+}
+
+impl From<RejectReason> for Row {
+    fn from(reason: RejectReason) -> Self {
+        Self::Rejected(reason.into())
+    }
 }
 
 /// A play as the export tells it, and the track as the export names it.
@@ -57,6 +76,8 @@ reasons! {
         NoTrack = "no_track",
         /// Account data's placeholder for something no longer on Spotify: `Unknown Track` by `Unknown Artist`.
         UnknownTrack = "unknown_track",
+        /// Listened to in a private session, and such are to be left out.
+        Incognito = "incognito",
     }
 }
 

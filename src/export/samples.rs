@@ -105,12 +105,15 @@ pub fn run(mut file: HistoryFile, bytes: &[u8], chunk_bytes: usize) -> (Vec<Row>
     (rows, end)
 }
 
-/// The only row of an array with this row.
+/// The only row of an array with this row, without its excerpt.
 pub fn row(json: &str, hint: FileHint) -> Row {
     let (mut rows, end) = read(array(&[json]).as_bytes(), hint);
     assert_eq!(end, Ok(FileEnd { complete: true, note: None }), "{json}");
     assert_eq!(rows.len(), 1, "{json}");
-    rows.remove(0)
+    match rows.remove(0) {
+        Row::Rejected(reject) => reject.reason.into(),
+        row => row,
+    }
 }
 
 pub const STORED: CompressionMethod = CompressionMethod::Stored;

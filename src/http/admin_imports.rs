@@ -1,16 +1,27 @@
-//! `/admin/users/{id}/import` and `/admin/import-jobs`: archives in, and how their imports are doing.
-
-use std::collections::BTreeMap;
+//! `/admin/users/{id}/import` and `/admin/import-jobs`: archives in, how their imports are doing, and orders to them.
 
 use axum::{
-    Extension, Json,
+    Json,
     body::Body,
     extract::{Path, State},
     http::{HeaderMap, StatusCode, Uri},
 };
 use serde::Serialize;
 
-use super::{admin_users, paginated::Paginated, query::Query, request_id::RequestId, upload};
+mod rejects;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use self::view::view;
+pub use self::{rejects::rejects, view::JobView};
+use super::{
+    admin_users,
+    paginated::Paginated,
+    path_id::{missing, path_id},
+    query::{LIMIT, OFFSET, Parameter, Query, USER_ID},
+    upload,
+};
 use crate::{
     app::App,
     domain::{
@@ -18,71 +29,164 @@ use crate::{
         instant::Millis,
     },
     error::AppError,
-    export::{Directory, Entry, FileHint, Format},
+    export::{Directory, Entry, FileHint},
     jobs::{import_archive, message::JobMessage},
-    store::import_jobs::{self, FileStatus, ImportFile, ImportJob, JobStatus, NewImport},
+    store::{
+        StoreError,
+        audit::{Actor, Change},
+        import_jobs::{self, ArchiveForm, Cancelled, ImportFile, ImportJob, JobStatus, NewImport, Retried},
+    },
 };
 
+const INCOGNITO: [&str; 2] = ["keep", "leave_out"];
+
+pub const UPLOAD_PARAMETERS: &[Parameter] = &[
+    Parameter::text("filename", 1_000, "The name of the upload, to be shown; a form's own name unless said."),
+    Parameter::integer("again", 0, 1, "1 imports an archive again that was imported before."),
+    Parameter::one_of(
+        "incognito",
+        &INCOGNITO,
+        "Whether rows of private sessions are kept; IMPORT_INCOGNITO unless said.",
+    ),
+];
+
+/// What became of an upload.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Accepted {
     id: ImportJobId,
     user_id: UserId,
     status: JobStatus,
     file_size_bytes: i64,
     created_at: Millis,
+    /// The same archive was uploaded before: this is its import, and nothing was started.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    already_imported: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
 }
 
 /// POST /admin/users/{id}/import.
 ///
 /// # Errors
-/// 404: no such user, told before the body is read. 413: too large. 422: no ZIP, or none with history in it. 400: the
-/// upload broke off. Nothing is kept after any of them.
+/// 404: no such user, told before the body is read. 413: too large. 422: nothing with history in it. 400: the upload
+/// broke off. Nothing is kept after any of them.
 pub async fn upload(
     State(app): State<App>,
     Path(id): Path<String>,
-    Extension(request_id): Extension<RequestId>,
+    actor: Actor,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Accepted>), AppError> {
     let user = admin_users::find(&app, &id).await?;
+    let query = Query::declared(&uri, UPLOAD_PARAMETERS)?;
     let key = format!("users/{}/{}.zip", user.id, app.clock.random_hex());
-    let uploaded = upload::receive(&app, key, &uri, &headers, body).await?;
-    let job = match accept(&app, user.id, &uploaded, &request_id).await {
-        Ok(job) => job,
-        Err(error) => {
-            app.archives.delete(&uploaded.key).await?;
-            return Err(error);
-        }
+    let uploaded = upload::receive(&app, key, query.get("filename").map(str::to_owned), &headers, body).await?;
+    let wish = Wish {
+        again: query.number("again") == Some(1),
+        leave_out_incognito: query.get("incognito").map_or(!app.config.import_incognito, |word| word == "leave_out"),
+    };
+    let taken = take(&app, user.id, &uploaded, &actor, wish).await;
+    if !matches!(taken, Ok(Taken::New(_))) {
+        app.archives.delete(&uploaded.key).await?;
+    }
+    let job = match taken? {
+        Taken::New(job) => job,
+        Taken::Known(job) => return Ok((StatusCode::OK, Json(known(&job)))),
     };
     tracing::info!(user_id = user.id.0, import_job_id = job.id.0, bytes = uploaded.bytes, "An archive was uploaded");
-    if let Err(error) = app.queue.send(&JobMessage::ImportArchive { import_job_id: job.id }).await {
-        // The job is stored: the sweep sends the message again within two minutes.
-        tracing::warn!(import_job_id = job.id.0, %error, "An import waits for the sweep");
-    }
-    let ImportJob { id, user_id, status, file_size_bytes, created_at, .. } = job;
-    Ok((StatusCode::CREATED, Json(Accepted { id, user_id, status, file_size_bytes, created_at })))
+    send(&app, job.id).await;
+    Ok((StatusCode::CREATED, Json(accepted(&job))))
 }
 
-async fn accept(
+#[derive(Clone, Copy)]
+struct Wish {
+    again: bool,
+    leave_out_incognito: bool,
+}
+
+enum Taken {
+    New(ImportJob),
+    /// The import of the same archive that there is already.
+    Known(ImportJob),
+}
+
+async fn take(
     app: &App,
     user: UserId,
     uploaded: &upload::Uploaded,
-    request_id: &RequestId,
-) -> Result<ImportJob, AppError> {
-    let directory = import_archive::read_directory(app, &uploaded.key, uploaded.bytes)
-        .await?
-        .map_err(|error| AppError::invalid("file", error.to_string()))?;
-    let files = history_files(app, &uploaded.key, directory).await?;
+    actor: &Actor,
+    wish: Wish,
+) -> Result<Taken, AppError> {
+    let known = || import_jobs::of_archive(&*app.db, user, &uploaded.sha256);
+    if let Some(job) = known().await? {
+        let is_done = matches!(job.status, JobStatus::Success | JobStatus::Partial);
+        if job.completed_at.is_none() || (is_done && !wish.again) {
+            return Ok(Taken::Known(job));
+        }
+    }
+    let files = files_of(app, uploaded).await?;
     let new = NewImport {
         user,
         filename: uploaded.filename.as_deref(),
         archive_key: &uploaded.key,
+        archive_form: uploaded.form,
+        archive_sha256: &uploaded.sha256,
         file_size_bytes: uploaded.bytes,
-        request_id: Some(&request_id.0),
+        leave_out_incognito: wish.leave_out_incognito,
+        request_id: Some(&actor.request_id),
         files: &files,
     };
-    Ok(import_jobs::insert(&*app.db, &new, app.now()).await?)
+    let change = Change::created("import.create", "import-jobs/", "import_jobs").of_user(user);
+    match import_jobs::insert(&*app.db, &new, actor.made(change, app.now()), app.now()).await {
+        Ok(job) => Ok(Taken::New(job)),
+        // The same archive came in twice at once: the other one was first.
+        Err(StoreError::AssertionFailed) => {
+            let other = known().await?;
+            other.map(Taken::Known).ok_or(AppError::Internal("an import of this archive was there and is not"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+const fn accepted(job: &ImportJob) -> Accepted {
+    let ImportJob { id, user_id, status, file_size_bytes, created_at, .. } = *job;
+    Accepted { id, user_id, status, file_size_bytes, created_at, already_imported: false, message: None }
+}
+
+fn known(job: &ImportJob) -> Accepted {
+    let id = job.id;
+    let is_over = job.completed_at.is_some();
+    let message = if is_over {
+        format!("This archive was already imported: see import job {id}. Upload it with ?again=1 to import it again.")
+    } else {
+        format!("This archive is being imported already: see import job {id}.")
+    };
+    Accepted { already_imported: is_over, message: Some(message), ..accepted(job) }
+}
+
+async fn send(app: &App, id: ImportJobId) {
+    if let Err(error) = app.queue.send(&JobMessage::ImportArchive { import_job_id: id }).await {
+        // The job is stored: the sweep sends the message again within two minutes.
+        tracing::warn!(import_job_id = id.0, %error, "An import waits for the sweep");
+    }
+}
+
+/// Position, name and inflated size of each file of an upload that may hold history.
+async fn files_of(app: &App, uploaded: &upload::Uploaded) -> Result<Vec<(usize, String, u64)>, AppError> {
+    if uploaded.form == ArchiveForm::Zip {
+        let directory = import_archive::read_directory(app, &uploaded.key, uploaded.bytes).await?;
+        let directory = directory.map_err(|error| AppError::invalid("file", error.to_string()))?;
+        return history_files(app, &uploaded.key, directory).await;
+    }
+    if !import_archive::begins_like_history(app, &uploaded.key, uploaded.form, uploaded.bytes).await? {
+        return Err(no_history());
+    }
+    let name = uploaded.filename.clone().unwrap_or_else(|| "history.json".to_owned());
+    // An export inflates about eleven to one.
+    let factor = if uploaded.form == ArchiveForm::JsonGz { 11 } else { 1 };
+    Ok(vec![(0, name, uploaded.bytes.saturating_mul(factor))])
 }
 
 /// Files of unknown name whose beginning is looked at before an archive is refused.
@@ -99,202 +203,102 @@ async fn history_files(app: &App, key: &str, directory: Directory) -> Result<Vec
         has_history = has_history || import_archive::sniffs_of_history(app, key, entry).await?;
     }
     if !has_history {
-        return Err(AppError::invalid(
-            "file",
-            "holds no listening history: Spotify's archives have files such as \
-             Streaming_History_Audio_2019-2020_1.json or StreamingHistory_music_0.json in them",
-        ));
+        return Err(no_history());
     }
     Ok(entries.into_iter().map(|entry| (entry.index, entry.name, entry.uncompressed_bytes)).collect())
 }
 
-/// A job as its page shows it.
-#[derive(Serialize)]
-pub struct JobView {
-    id: ImportJobId,
-    user_id: UserId,
-    status: JobStatus,
-    /// How it went, or goes, in one sentence.
-    message: String,
-    filename: Option<String>,
-    file_size_bytes: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    progress: Option<Progress>,
-    rows_written: i64,
-    earliest_played_at: Option<Millis>,
-    latest_played_at: Option<Millis>,
-    created_at: Millis,
-    started_at: Option<Millis>,
-    updated_at: Millis,
-    completed_at: Option<Millis>,
-    error_message: Option<String>,
+fn no_history() -> AppError {
+    AppError::invalid(
+        "file",
+        "holds no listening history: Spotify's archives have files such as \
+         Streaming_History_Audio_2019-2020_1.json or StreamingHistory_music_0.json in them",
+    )
 }
 
-/// Sums over the files of a job, and how fast it goes.
-#[derive(Serialize)]
-struct Progress {
-    /// `extended`, `account_data`, or `mixed`; null while nothing is known.
-    format_detected: Option<&'static str>,
-    percent: f64,
-    rows_per_second: Option<u64>,
-    seconds_left: Option<u64>,
-    current_file: Option<String>,
-    rows_read: u64,
-    /// Plays stored by this import: the original's name for `inserted`.
-    records_ingested: u64,
-    inserted: u64,
-    merged: u64,
-    duplicate: u64,
-    skipped: u64,
-    rejected: u64,
-    files: Vec<FileView>,
-}
-
-#[derive(Serialize)]
-struct FileView {
-    name: String,
-    format: Option<String>,
-    status: FileStatus,
-    note: Option<String>,
-    rows_read: u64,
-    inserted: u64,
-    merged: u64,
-    duplicate: u64,
-    skipped: u64,
-    rejected: u64,
-    reasons: BTreeMap<String, u64>,
-    /// Rows that are settled: a retry goes on after them.
-    cursor: u64,
+/// The job that a path names, with its files.
+async fn find(app: &App, id: &str) -> Result<(ImportJob, Vec<ImportFile>), AppError> {
+    let number = ImportJobId(path_id("Import job", id)?);
+    import_jobs::find(&*app.db, number).await?.ok_or_else(|| missing("Import job", id))
 }
 
 /// GET /admin/import-jobs/{id}.
 pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<JobView>, AppError> {
-    let missing = || AppError::NotFound(format!("Import job {} not found.", id.chars().take(40).collect::<String>()));
-    let number = id.parse::<i64>().ok().filter(|number| *number > 0).ok_or_else(missing)?;
-    let (job, files) = import_jobs::find(&*app.db, ImportJobId(number)).await?.ok_or_else(missing)?;
+    let (job, files) = find(&app, &id).await?;
     Ok(Json(view(job, Some(files), app.now())))
 }
 
-/// GET /admin/import-jobs: newest first; `user_id` and `status` narrow it.
+pub const LIST_PARAMETERS: &[Parameter] = &[
+    LIMIT,
+    OFFSET,
+    USER_ID,
+    Parameter::one_of("status", &JobStatus::NAMES, "Only imports that stand like this."),
+    Parameter::text("archive_sha256", 64, "Only imports of the archive with this digest, in hexadecimal."),
+];
+
+/// GET /admin/import-jobs: newest first.
 pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Paginated<JobView>>, AppError> {
-    let query = Query::parse(&uri, &["limit", "offset", "user_id", "status"])?;
+    let query = Query::declared(&uri, LIST_PARAMETERS)?;
     let page = query.page()?;
-    let user = query.integer("user_id", 1..=i64::from(u32::MAX))?.map(UserId);
-    let status = query.one_of("status", &JobStatus::NAMES)?;
-    let (jobs, total) = import_jobs::list(&*app.db, user, status, page.limit, page.offset).await?;
+    let user = query.number("user_id").map(UserId);
+    let digest = query.get("archive_sha256").map(str::to_ascii_lowercase);
+    let (jobs, total) =
+        import_jobs::list(&*app.db, user, query.get("status"), digest.as_deref(), page.limit, page.offset).await?;
     let items = jobs.into_iter().map(|job| view(job, None, app.now())).collect();
     Ok(Json(Paginated::new(items, total, page)))
 }
 
-fn view(job: ImportJob, files: Option<Vec<ImportFile>>, now: Millis) -> JobView {
-    let progress = files.map(|files| progress(&job, files, now));
-    let message = message(&job, progress.as_ref());
-    JobView {
-        id: job.id,
-        user_id: job.user_id,
-        status: job.status,
-        message,
-        filename: job.filename,
-        file_size_bytes: job.file_size_bytes,
-        progress,
-        rows_written: job.rows_written,
-        earliest_played_at: job.earliest_played_at,
-        latest_played_at: job.latest_played_at,
-        created_at: job.created_at,
-        started_at: job.started_at,
-        updated_at: job.updated_at,
-        completed_at: job.completed_at,
-        error_message: job.error_message,
-    }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "rounded figures for people"
-)]
-fn progress(job: &ImportJob, files: Vec<ImportFile>, now: Millis) -> Progress {
-    let sum = |of: fn(&ImportFile) -> u64| files.iter().map(of).sum::<u64>();
-    let is_final = job.completed_at.is_some();
-    let total_bytes = sum(|file| file.inflated_bytes);
-    let done_bytes =
-        sum(
-            |file| {
-                if file.status.is_settled() { file.inflated_bytes } else { file.bytes_read.min(file.inflated_bytes) }
-            },
-        );
-    let share = if is_final { 1.0 } else { done_bytes as f64 / total_bytes.max(1) as f64 };
-    let until = job.completed_at.unwrap_or(now);
-    let seconds = job.started_at.map(|started_at| until.since_ms(started_at) as f64 / 1_000.0).filter(|s| *s > 0.0);
-    let rows_read = sum(|file| file.rows_read);
-    let of_format = |name: &str| files.iter().any(|file| file.format.as_deref() == Some(name));
-    let running = |file: &&ImportFile| file.status == FileStatus::Running;
-    Progress {
-        format_detected: match (of_format(Format::Extended.name()), of_format(Format::Account.name())) {
-            (true, true) => Some("mixed"),
-            (true, false) => Some("extended"),
-            (false, true) => Some("account_data"),
-            (false, false) => None,
-        },
-        percent: (share * 1_000.0).floor() / 10.0,
-        rows_per_second: seconds.map(|seconds| (rows_read as f64 / seconds) as u64),
-        seconds_left: seconds
-            .filter(|_| !is_final && share > 0.0)
-            .map(|seconds| (seconds * (1.0 - share) / share).ceil() as u64),
-        current_file: files.iter().find(running).map(|file| file.name.clone()),
-        rows_read,
-        records_ingested: sum(|file| file.inserted),
-        inserted: sum(|file| file.inserted),
-        merged: sum(|file| file.merged),
-        duplicate: sum(|file| file.duplicate),
-        skipped: sum(|file| file.skipped),
-        rejected: sum(|file| file.rejected),
-        files: files.into_iter().map(file_view).collect(),
-    }
-}
-
-fn file_view(file: ImportFile) -> FileView {
-    FileView {
-        reasons: serde_json::from_str(&file.reasons).unwrap_or_default(),
-        name: file.name,
-        format: file.format,
-        status: file.status,
-        note: file.note,
-        rows_read: file.rows_read,
-        inserted: file.inserted,
-        merged: file.merged,
-        duplicate: file.duplicate,
-        skipped: file.skipped,
-        rejected: file.rejected,
-        cursor: file.rows_read,
-    }
-}
-
-fn message(job: &ImportJob, progress: Option<&Progress>) -> String {
-    let counts = progress.map(|progress| {
-        let known = progress.duplicate;
-        match (progress.inserted, progress.merged) {
-            (0, 0) if known > 0 => format!("Nothing new: all {known} plays of this archive were already there."),
-            (inserted, 0) => format!("{inserted} plays were added; {known} were already there."),
-            (inserted, merged) => format!(
-                "{inserted} plays were added, {merged} completed plays known from another source, {known} were already there."
-            ),
+/// POST /admin/import-jobs/{id}/cancel: at once when nobody works on it, else at its next slice (202).
+///
+/// # Errors
+/// 409: it is over already.
+pub async fn cancel(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    actor: Actor,
+) -> Result<(StatusCode, Json<JobView>), AppError> {
+    let (job, _) = find(&app, &id).await?;
+    let change = Change::new("import.cancel", format!("import-jobs/{}", job.id)).of_user(job.user_id);
+    let outcome = import_jobs::cancel(&*app.db, job.id, actor.made(change, app.now()), app.now()).await?;
+    let status = match outcome.ok_or_else(|| missing("Import job", &id))? {
+        Cancelled::AtOnce => StatusCode::OK,
+        Cancelled::Soon => StatusCode::ACCEPTED,
+        Cancelled::AlreadyOver(status) => {
+            let status = status.as_str();
+            return Err(AppError::Conflict(format!("The import is over ({status}): there is nothing to cancel.")));
         }
-    });
-    let counts = counts.unwrap_or_default();
-    let sentence = match job.status {
-        JobStatus::Pending => "The import waits for its turn.".to_owned(),
-        JobStatus::Running => format!("The import is running. {counts}"),
-        JobStatus::Success => format!("The import is complete and was counted again. {counts}"),
-        JobStatus::Partial => {
-            format!("The import is done, but something was left out; see error_message and the files. {counts}")
-        }
-        JobStatus::Error => format!("The import failed; see error_message. {counts}"),
-        JobStatus::Cancelled => format!("The import was cancelled. {counts}"),
     };
-    sentence.trim_end().to_owned()
+    let (job, files) = find(&app, &id).await?;
+    Ok((status, Json(view(job, Some(files), app.now()))))
 }
 
-#[cfg(test)]
-mod tests;
+/// POST /admin/import-jobs/{id}/retry: a cancelled or given-up import goes on at its cursors.
+///
+/// # Errors
+/// 409: it goes on by itself, or there is nothing it could go on with.
+pub async fn retry(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    actor: Actor,
+) -> Result<(StatusCode, Json<JobView>), AppError> {
+    let (job, _) = find(&app, &id).await?;
+    let change = Change::new("import.retry", format!("import-jobs/{}", job.id)).of_user(job.user_id);
+    let outcome = import_jobs::retry(&*app.db, job.id, actor.made(change, app.now()), app.now()).await?;
+    let sentence = match outcome.ok_or_else(|| missing("Import job", &id))? {
+        Retried::Again => {
+            send(&app, job.id).await;
+            let (job, files) = find(&app, &id).await?;
+            return Ok((StatusCode::ACCEPTED, Json(view(job, Some(files), app.now()))));
+        }
+        Retried::NotOver => "The import is not over: it goes on by itself.".to_owned(),
+        Retried::ArchiveGone => {
+            "The archive of this import is kept no longer; upload it again. What was imported is known again."
+                .to_owned()
+        }
+        Retried::Ended(status) => {
+            let status = status.as_str();
+            format!("The import came to its end ({status}). To read the archive anew, upload it with ?again=1.")
+        }
+    };
+    Err(AppError::Conflict(sentence))
+}

@@ -85,6 +85,9 @@ pub fn routes() -> Vec<Route> {
         admin("/admin/import-jobs", get(admin_imports::list)),
         admin("/admin/import-jobs/{import_job_id}", get(admin_imports::show)),
         admin("/admin/logs", get(admin_logs::list)),
+        admin("/admin/import-jobs/{import_job_id}/rejects", get(admin_imports::rejects)),
+        admin("/admin/import-jobs/{import_job_id}/cancel", post(admin_imports::cancel)),
+        admin("/admin/import-jobs/{import_job_id}/retry", post(admin_imports::retry)),
         admin("/admin/audit", get(admin_audit::list)),
     ]
 }

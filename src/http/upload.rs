@@ -1,36 +1,55 @@
-//! An uploaded archive on its way into storage.
+//! An upload on its way into storage: the archive, or one of its files by itself.
 //!
-//! Must stay true: never more than two parts in memory, whatever is sent; what is too large, broken off or no ZIP is
-//! refused as early as it can be told, and leaves no object behind.
+//! Must stay true: never more than two parts in memory, whatever is sent; what is too large, broken off or neither ZIP nor
+//! JSON is refused as early as it can be told, and leaves no object behind; the digest is of all its bytes.
 
 use axum::{
     body::{Body, Bytes},
-    http::{HeaderMap, Uri, header},
+    http::{HeaderMap, header},
 };
 use futures_util::StreamExt;
 use multer::{Constraints, Multipart};
+use sha2::{Digest, Sha256};
 
-use super::query::Query;
 use crate::{
     app::{App, ArchiveUpload, UPLOAD_PART_BYTES},
     error::AppError,
+    store::import_jobs::ArchiveForm,
 };
 
-/// An archive that lies in storage.
+/// An upload that lies in storage.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Uploaded {
     pub key: String,
     pub bytes: u64,
+    pub form: ArchiveForm,
+    /// In hexadecimal.
+    pub sha256: String,
     pub filename: Option<String>,
 }
 
 /// What a form may add to its file, generously.
 const FORM_BYTES: u64 = 64 * 1024;
 
-/// Receives the archive: the raw body (`application/zip`), or the field `file` of a form.
-pub async fn receive(app: &App, key: String, uri: &Uri, headers: &HeaderMap, body: Body) -> Result<Uploaded, AppError> {
-    let query = Query::parse(uri, &["filename"])?;
-    let named = query.get("filename").map(str::to_owned);
+/// Content types of a raw body. Its first bytes say what it is.
+const RAW_TYPES: [&str; 7] = [
+    "application/zip",
+    "application/x-zip-compressed",
+    "application/octet-stream",
+    "application/json",
+    "application/x-ndjson",
+    "application/gzip",
+    "application/x-gzip",
+];
+
+/// Receives the upload: the raw body, or the field `file` of a form.
+pub async fn receive(
+    app: &App,
+    key: String,
+    named: Option<String>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Uploaded, AppError> {
     let length = content_length(headers);
     if length.is_some_and(|length| length > app.config.import_max_zip_bytes.saturating_add(FORM_BYTES)) {
         return Err(too_large(app));
@@ -40,18 +59,17 @@ pub async fn receive(app: &App, key: String, uri: &Uri, headers: &HeaderMap, bod
     let mut sink = Sink::begin(app, key).await?;
     let received = match kind.as_str() {
         "multipart/form-data" => from_form(&mut sink, content_type, body).await,
-        "application/zip" | "application/x-zip-compressed" | "application/octet-stream" => {
-            from_body(&mut sink, body, length).await.map(|()| None)
-        }
+        raw if RAW_TYPES.contains(&raw) => from_body(&mut sink, body, length).await.map(|()| None),
         _ => Err(AppError::invalid(
             "Content-Type",
-            "must be application/zip with the archive as the body, or multipart/form-data with a field `file`",
+            "must be application/zip with the archive as the body (or application/json or application/gzip with one of \
+             its files), or multipart/form-data with a field `file`",
         )),
     };
     match received {
         Ok(filename) => {
-            let (key, bytes) = sink.complete().await?;
-            Ok(Uploaded { key, bytes, filename: named.or(filename).as_deref().and_then(plain_filename) })
+            let filename = named.or(filename).as_deref().and_then(plain_filename);
+            sink.complete().await.map(|uploaded| Uploaded { filename, ..uploaded })
         }
         Err(error) => {
             sink.upload.abort().await;
@@ -129,12 +147,14 @@ struct Sink {
     upload: Box<dyn ArchiveUpload>,
     part: Vec<u8>,
     bytes: u64,
+    digest: Sha256,
+    form: Option<ArchiveForm>,
 }
 
 impl Sink {
     async fn begin(app: &App, key: String) -> Result<Self, AppError> {
         let upload = app.archives.begin(&key).await?;
-        Ok(Self { app: app.clone(), key, upload, part: Vec::new(), bytes: 0 })
+        Ok(Self { app: app.clone(), key, upload, part: Vec::new(), bytes: 0, digest: Sha256::new(), form: None })
     }
 
     async fn take(&mut self, mut chunk: Bytes) -> Result<(), AppError> {
@@ -142,10 +162,11 @@ impl Sink {
         if self.bytes > self.app.config.import_max_zip_bytes {
             return Err(too_large(&self.app));
         }
+        self.digest.update(&chunk);
         while !chunk.is_empty() {
             let room = UPLOAD_PART_BYTES - self.part.len();
             self.part.extend_from_slice(&chunk.split_to(room.min(chunk.len())));
-            self.refuse_other_formats()?;
+            self.know_form(false)?;
             if self.part.len() == UPLOAD_PART_BYTES {
                 let part = std::mem::replace(&mut self.part, Vec::with_capacity(UPLOAD_PART_BYTES));
                 self.upload.part(part.into()).await?;
@@ -154,30 +175,90 @@ impl Sink {
         Ok(())
     }
 
-    /// A ZIP begins with `PK` and one of three pairs: a file, an empty archive's end, or a split archive's mark.
-    fn refuse_other_formats(&self) -> Result<(), AppError> {
-        let is_first_part = self.bytes <= UPLOAD_PART_BYTES as u64;
-        let Some(magic) = self.part.get(..4).filter(|_| is_first_part) else { return Ok(()) };
-        if matches!(magic, b"PK\x03\x04" | b"PK\x05\x06" | b"PK\x07\x08") {
-            return Ok(());
+    /// Tells by the first bytes what it is, as soon as there are enough of them.
+    fn know_form(&mut self, is_whole: bool) -> Result<(), AppError> {
+        if self.form.is_none() {
+            self.form = form(&self.part, is_whole).ok_or_else(no_known_form)?;
         }
-        Err(not_a_zip())
+        Ok(())
     }
 
-    async fn complete(mut self) -> Result<(String, u64), AppError> {
-        if self.bytes < 4 {
+    async fn complete(mut self) -> Result<Uploaded, AppError> {
+        if let Err(error) = self.know_form(true) {
             self.upload.abort().await;
-            return Err(not_a_zip());
+            return Err(error);
         }
         if !self.part.is_empty() {
             let part = std::mem::take(&mut self.part);
             self.upload.part(part.into()).await?;
         }
         self.upload.complete().await?;
-        Ok((self.key, self.bytes))
+        let form = self.form.ok_or_else(no_known_form)?;
+        let sha256 = hexadecimal(&self.digest.finalize());
+        Ok(Uploaded { key: self.key, bytes: self.bytes, form, sha256, filename: None })
     }
 }
 
-fn not_a_zip() -> AppError {
-    AppError::invalid("file", "is not a ZIP archive; send the file as Spotify handed it out")
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// What begins like this. The outer `None`: nothing that is taken; the inner: more bytes must come first.
+///
+/// A ZIP begins with `PK` and one of three pairs: a file, an empty archive's end, or a split archive's mark.
+#[expect(clippy::option_option, reason = "both are told apart by every caller")]
+fn form(beginning: &[u8], is_whole: bool) -> Option<Option<ArchiveForm>> {
+    const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
+    const MAX_BLANKS: usize = 4_096;
+    match beginning {
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] | [b'P', b'K', 7, 8, ..] => {
+            return Some(Some(ArchiveForm::Zip));
+        }
+        [0x1F, 0x8B, ..] => return Some(Some(ArchiveForm::JsonGz)),
+        [b'P' | 0x1F] | [b'P', b'K'] | [b'P', b'K', _] if !is_whole => return Some(None),
+        _ => {}
+    }
+    let text = beginning.strip_prefix(&BYTE_ORDER_MARK).unwrap_or(beginning);
+    match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'[' | b'{') => Some(Some(ArchiveForm::Json)),
+        Some(0xEF | 0xBB | 0xBF) if text.len() < BYTE_ORDER_MARK.len() && !is_whole => Some(None),
+        None if text.len() < MAX_BLANKS && !is_whole => Some(None),
+        _ => None,
+    }
+}
+
+fn no_known_form() -> AppError {
+    AppError::invalid(
+        "file",
+        "is not a ZIP archive, nor one of its JSON files, plain or as .json.gz; send the file as Spotify handed it out",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bytes_tell_what_it_is() {
+        for (bytes, expected) in [
+            (&b"PK\x03\x04"[..], Some(Some(ArchiveForm::Zip))),
+            (b"PK\x05\x06", Some(Some(ArchiveForm::Zip))),
+            (b"\x1f\x8b\x08", Some(Some(ArchiveForm::JsonGz))),
+            (b" \r\n[", Some(Some(ArchiveForm::Json))),
+            (b"\xEF\xBB\xBF{", Some(Some(ArchiveForm::Json))),
+            (b"", Some(None)),
+            (b"P", Some(None)),
+            (b"PK\x03", Some(None)),
+            (b"\xEF\xBB", Some(None)),
+            (b"   ", Some(None)),
+            (b"PK\x01\x02", None),
+            (b"<html>", None),
+            (b"7", None),
+        ] {
+            assert_eq!(form(bytes, false), expected, "{bytes:?}");
+            assert_eq!(form(bytes, true), expected.filter(Option::is_some), "{bytes:?} and nothing behind it");
+        }
+        assert_eq!(form(&[b' '; 5_000], false), None);
+    }
 }

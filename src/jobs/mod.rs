@@ -7,6 +7,7 @@ pub mod import_archive;
 pub mod message;
 pub mod runs;
 pub mod schedule;
+pub mod take_up;
 
 use std::sync::Arc;
 

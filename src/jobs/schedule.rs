@@ -58,6 +58,7 @@ async fn sweep(app: &App, now: Millis) {
 async fn tidy(app: &App, now: Millis) {
     let found = async {
         let old = app.archives.keys_until(now.minus_ms(DAY_MS)).await?;
+        import_jobs::forget_old_archives(&*app.db, now).await?;
         let wanted = import_jobs::archive_keys(&*app.db).await?;
         let left_behind: Vec<String> = old.into_iter().filter(|key| !wanted.contains(key)).collect();
         for key in &left_behind {

@@ -30,8 +30,11 @@ pub struct Catalogue {
     artists: IdMap<String>,
 }
 
-/// Ids in one statement: their rows come back as one text, which must stay below what D1 takes.
+/// Ids in one statement: their rows come back as one text, which must stay below what D1 gives. With names as long as
+/// they are it does; where it does not, fewer are asked for.
 const IDS_AT_ONCE: usize = 1_500;
+/// How many fewer.
+const FEWER: usize = 8;
 
 /// One array for each id: the row's own fields, and those of the row it stands for.
 const TRACKS: &str = "
@@ -110,11 +113,18 @@ impl Catalogue {
     /// Loads tracks, and their artists if asked to, in one batch.
     pub async fn load(&mut self, db: &dyn Db, ids: &[i64], with_credits: bool) -> Result<(), StoreError> {
         let sql = TRACKS.replace("{credits}", if with_credits { CREDITS } else { "NULL" });
-        let statements: Vec<Statement> = ids
-            .chunks(IDS_AT_ONCE)
-            .map(|ids| Statement::new(sql.clone()).bind(serde_json::Value::from(ids).to_string()))
-            .collect();
-        for rows in db.batch(statements).await? {
+        let mut at_once = IDS_AT_ONCE;
+        let results = loop {
+            let statements = ids
+                .chunks(at_once)
+                .map(|ids| Statement::new(sql.clone()).bind(serde_json::Value::from(ids).to_string()))
+                .collect();
+            match db.batch(statements).await {
+                Err(StoreError::TooBig(_)) if at_once > 1 => at_once = (at_once / FEWER).max(1),
+                results => break results?,
+            }
+        };
+        for rows in results {
             let document = rows.document()?;
             let rows: Vec<TrackRow> =
                 serde_json::from_str(&document).map_err(|error| StoreError::Shape(error.to_string()))?;

@@ -16,13 +16,20 @@ use super::{Db, Parameter, Row, Rows, Statement, StoreError, Usage};
 pub struct D1 {
     database: D1Database,
     calls: AtomicU64,
+    queries: AtomicU64,
     rows_read: AtomicU64,
     rows_written: AtomicU64,
 }
 
 impl D1 {
     pub const fn new(database: D1Database) -> Self {
-        Self { database, calls: AtomicU64::new(0), rows_read: AtomicU64::new(0), rows_written: AtomicU64::new(0) }
+        Self {
+            database,
+            calls: AtomicU64::new(0),
+            queries: AtomicU64::new(0),
+            rows_read: AtomicU64::new(0),
+            rows_written: AtomicU64::new(0),
+        }
     }
 
     fn prepare(&self, statement: &Statement) -> Result<D1PreparedStatement, StoreError> {
@@ -36,6 +43,7 @@ impl D1 {
         let prepared = statements.iter().map(|statement| self.prepare(statement)).collect::<Result<Vec<_>, _>>()?;
         drop(statements);
         self.calls.fetch_add(1, Ordering::Relaxed);
+        self.queries.fetch_add(prepared.len() as u64, Ordering::Relaxed);
         let results = self.database.batch(prepared).await.map_err(|error| classified(&error))?;
         results.iter().map(|result| self.rows(result)).collect()
     }
@@ -62,6 +70,7 @@ impl Db for D1 {
     fn usage(&self) -> Usage {
         Usage {
             calls: self.calls.load(Ordering::Relaxed),
+            queries: self.queries.load(Ordering::Relaxed),
             rows_read: self.rows_read.load(Ordering::Relaxed),
             rows_written: self.rows_written.load(Ordering::Relaxed),
         }

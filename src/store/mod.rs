@@ -27,6 +27,7 @@ pub mod logs;
 pub mod memory;
 pub mod play_list;
 pub mod plays;
+pub mod repeating;
 pub mod rows;
 pub mod spotify_tokens;
 pub mod tracks;
@@ -141,6 +142,12 @@ pub enum StoreError {
     /// The database has more to do than it can, or the statement took longer than it may: not to be repeated at once.
     #[error("the database is busy: {0}")]
     Busy(String),
+    /// The day's rows are used up; queries fail until midnight UTC.
+    #[error("the database's limit for this day is reached: {0}")]
+    DayIsFull(String),
+    /// A text on its way out of the database was longer than D1 lets it be: ask for less at once.
+    #[error("an answer was longer than the database gives: {0}")]
+    TooBig(String),
     #[error("the statement does not fit the database: {0}")]
     Unfit(&'static str),
     #[error("the database failed: {0}")]
@@ -172,6 +179,10 @@ impl StoreError {
             Self::AssertionFailed
         } else if message.contains("constraint failed") {
             Self::Constraint(first_line)
+        } else if message.contains("string or blob too big") {
+            Self::TooBig(first_line)
+        } else if message.contains("exceeded D1's free tier daily row") {
+            Self::DayIsFull(first_line)
         } else if RETRYABLE.iter().any(|text| message.contains(text)) {
             Self::Retryable(first_line)
         } else if BUSY.iter().any(|text| message.contains(text)) {
@@ -185,7 +196,10 @@ impl StoreError {
 /// What an adapter's statements have cost so far, in D1's own count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
+    /// Round trips.
     pub calls: u64,
+    /// Statements, of which the platform allows so many in one invocation.
+    pub queries: u64,
     pub rows_read: u64,
     pub rows_written: u64,
 }

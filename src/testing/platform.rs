@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use axum::http::{Request, Response};
@@ -46,6 +47,11 @@ impl Clock for SetClock {
     }
 
     fn breathe(&self) -> BoxFuture<'static, ()> {
+        Box::pin(ready(()))
+    }
+
+    /// As long as it takes nobody to look.
+    fn sleep(&self, _wait: Duration) -> BoxFuture<'static, ()> {
         Box::pin(ready(()))
     }
 

@@ -17,6 +17,7 @@ use crate::store::{Db, Parameter, Row, Rows, Statement, StoreError, Usage};
 pub struct Sqlite {
     connection: Mutex<Connection>,
     calls: AtomicU64,
+    queries: AtomicU64,
     rows_written: AtomicU64,
     /// Batches still to be let through before one fails, for tests of broken connections.
     fail_after: Mutex<Option<(u64, Failure)>>,
@@ -37,6 +38,7 @@ pub enum Failure {
 pub const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_history.sql"),
     include_str!("../../migrations/0002_job_runs.sql"),
+    include_str!("../../migrations/0010_imports.sql"),
     include_str!("../../migrations/0020_spotify.sql"),
     include_str!("../../migrations/0021_sync.sql"),
     include_str!("../../migrations/0030_operations.sql"),
@@ -48,6 +50,7 @@ impl Sqlite {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("PRAGMA foreign_keys = ON").unwrap();
         for (limit, value) in [
+            (Limit::SQLITE_LIMIT_LENGTH, i32::try_from(crate::store::MAX_STRING_BYTES).unwrap()),
             (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
             (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 5),
             (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
@@ -63,6 +66,7 @@ impl Sqlite {
         Self {
             connection: Mutex::new(connection),
             calls: AtomicU64::new(0),
+            queries: AtomicU64::new(0),
             rows_written: AtomicU64::new(0),
             fail_after: Mutex::new(None),
         }
@@ -107,6 +111,7 @@ impl Sqlite {
         }
         if !statements.iter().any(|statement| statement.sql.contains("INSERT INTO logs")) {
             self.calls.fetch_add(1, Ordering::Relaxed);
+            self.queries.fetch_add(statements.len() as u64, Ordering::Relaxed);
         }
         self.with(|connection| {
             if let Some(Failure::Intruder(sql)) = failure {
@@ -138,6 +143,7 @@ impl Db for Sqlite {
     fn usage(&self) -> Usage {
         Usage {
             calls: self.calls.load(Ordering::Relaxed),
+            queries: self.queries.load(Ordering::Relaxed),
             rows_read: 0,
             rows_written: self.rows_written.load(Ordering::Relaxed),
         }

@@ -105,11 +105,11 @@ impl TestApp {
         self.admin("GET", path, Body::empty())
     }
 
-    /// Uploads an archive, and tells the id of its import.
+    /// Uploads an archive, imported before or not, and tells the id of its import.
     pub fn upload(&self, user_id: i64, archive: Vec<u8>) -> i64 {
         let request = Request::builder()
             .method("POST")
-            .uri(format!("http://listenlog.example/admin/users/{user_id}/import?filename=my_spotify_data.zip"))
+            .uri(format!("http://listenlog.example/admin/users/{user_id}/import?again=1&filename=my_spotify_data.zip"))
             .header(header::AUTHORIZATION, format!("Bearer {ADMIN_TOKEN}"))
             .header(header::CONTENT_TYPE, "application/zip")
             .header(header::CONTENT_LENGTH, archive.len());

@@ -70,7 +70,7 @@ impl Worker {
     }
 
     pub fn upload(&self, user: i64, archive: &[u8]) -> i64 {
-        let path = format!("/admin/users/{user}/import?filename=my_spotify_data.zip");
+        let path = format!("/admin/users/{user}/import?again=1&filename=my_spotify_data.zip");
         let answer = self.admin().post_bytes(&path, "application/zip", archive).unwrap();
         assert_eq!(answer.status, 201, "{}", answer.text());
         answer.json()["id"].as_i64().unwrap()

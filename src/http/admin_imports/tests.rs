@@ -69,7 +69,8 @@ fn a_form_and_a_raw_body_are_both_taken() {
     assert_eq!(raw.status, 201);
     assert_eq!(raw.json()["status"], "pending");
     assert_eq!(raw.json()["file_size_bytes"], bytes.len());
-    let form = upload(&app, "multipart/form-data; boundary=xyz", None, form("file", "C:\\data\\my.zip", &bytes).into());
+    let other = write_extended(&ExportPlan::small(2).live(), FieldSet::R4).unwrap();
+    let form = upload(&app, "multipart/form-data; boundary=xyz", None, form("file", "C:\\data\\my.zip", &other).into());
     assert_eq!(form.status, 201, "{}", form.json());
     app.drain();
     let jobs = app.get("/admin/import-jobs").json();
@@ -141,7 +142,8 @@ fn a_file_named_like_history_that_is_none_ends_the_job_with_a_sentence() {
     app.drain();
     let job = app.import_job(1);
     assert_eq!(job["status"], "error");
-    assert!(job["error_message"].as_str().unwrap().contains("no listening history"), "{job}");
+    let sentence = "named like a streaming history and holds none";
+    assert!(job["error_message"].as_str().unwrap().contains(sentence), "{job}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Imports an uploaded archive: reads it file by file, takes its plays up slice by slice, recounts, finishes.
+//! Imports an upload: reads it file by file, takes its plays up slice by slice, recounts, finishes.
 //!
 //! Must stay true:
 //! * a slice's plays, counters and cursor are one batch, under the lease, and only if the user's plays are still as they
@@ -6,33 +6,42 @@
 //! * `success` is said only after the stored plays were counted again;
 //! * nothing of one file's faults touches another file.
 
+mod ending;
 mod reading;
+pub mod slice;
 mod slices;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
-pub use self::reading::{read_directory, sniffs_of_history};
-use self::{reading::Reading, slices::Slices};
+pub use self::{
+    ending::finish,
+    reading::{begins_like_history, read_directory, sniffs_of_history},
+};
+use self::{
+    reading::Reading,
+    slices::{Room, Slices},
+};
 use super::{Verdict, message::JobMessage};
 use crate::{
     app::{App, StorageError},
-    domain::ids::ImportJobId,
+    domain::{
+        ids::ImportJobId,
+        instant::{DAY_MS, MINUTE_MS, Millis},
+    },
     error::AppError,
     store::{
         StoreError,
-        import_jobs::{self, Claimed, FileStatus, ImportFile, JobStatus},
+        import_jobs::{self, Claimed, JobStatus, Lease},
     },
 };
 
-/// Rows that one run takes before it sends the next message, so that no run comes near the platform's limits.
-const ROWS_PER_RUN: u64 = 250_000;
 /// Runs without any progress before a job is given up.
 const MAX_ATTEMPTS: i64 = 5;
 
 /// Works on a job, if nobody else does, and logs what that cost.
 pub async fn run(app: &App, id: ImportJobId) -> Verdict {
+    // Everything an import writes may be repeated: its batches assert what they change.
+    let app = &app.repeating();
     let before = app.db.usage();
     let verdict = attempt(app, id).await;
     let after = app.db.usage();
@@ -47,9 +56,9 @@ pub async fn run(app: &App, id: ImportJobId) -> Verdict {
 }
 
 async fn attempt(app: &App, id: ImportJobId) -> Verdict {
-    let claimed = match import_jobs::claim(&*app.db, id, app.clock.random_hex(), app.now()).await {
+    let claimed = match import_jobs::claim(&*app.db, id, &app.clock.random_hex(), app.now()).await {
         Ok(Some(claimed)) => claimed,
-        // Done, unknown, or another's: the message has done its duty.
+        // Done, unknown, paused, or another's: the message has done its duty.
         Ok(None) => return Verdict::Done,
         Err(error) => {
             tracing::error!(import_job_id = id.0, %error, "An import could not be claimed");
@@ -57,23 +66,27 @@ async fn attempt(app: &App, id: ImportJobId) -> Verdict {
         }
     };
     let lease = claimed.lease.clone();
-    let (user, attempts, key) = (claimed.job.user_id, claimed.job.attempts, claimed.job.archive_key.clone());
+    let (user, attempts) = (claimed.job.user_id, claimed.job.attempts);
     match work(app, claimed).await {
         Ok(Ended::Finished) => Verdict::Done,
-        Ok(Ended::ToBeContinued) => match go_on(app, id, &lease).await {
-            Ok(()) => Verdict::Done,
-            Err(error) => {
+        Ok(Ended::ToBeContinued) => {
+            if let Err(error) = go_on(app, id, &lease).await {
                 tracing::error!(import_job_id = id.0, %error, "An import could not be passed on; the sweep will");
-                Verdict::Done
             }
-        },
-        Err(AppError::Store(StoreError::AssertionFailed)) => {
-            tracing::warn!(import_job_id = id.0, user_id = user.0, "An import went over to another worker");
             Verdict::Done
+        }
+        Ok(Ended::DayIsFull) => {
+            let limit = app.config.import_limits.rows_written_per_day.unwrap_or_default();
+            let reason = format!("As many rows were written today as IMPORT_ROWS_PER_DAY allows ({limit}).");
+            pause(app, &lease, &reason).await
+        }
+        Err(AppError::Store(StoreError::AssertionFailed)) => step_back(app, &lease).await,
+        Err(AppError::Store(StoreError::DayIsFull(_))) => {
+            pause(app, &lease, "The database takes no more rows on this day: the limit of its plan is reached.").await
         }
         Err(error) => {
             tracing::error!(import_job_id = id.0, user_id = user.0, attempts, %error, "An import run failed");
-            give_back(app, &lease, attempts, key.as_deref()).await
+            give_back(app, &lease, attempts).await
         }
     }
 }
@@ -81,19 +94,19 @@ async fn attempt(app: &App, id: ImportJobId) -> Verdict {
 enum Ended {
     Finished,
     ToBeContinued,
+    DayIsFull,
 }
 
 async fn work(app: &App, claimed: Claimed) -> Result<Ended, AppError> {
     let Claimed { job, mut files, lease } = claimed;
-    let mut slices = Slices::new(app, &job, lease.clone());
-    let mut rows_before: u64 = files.iter().map(|file| file.rows_read).sum();
     if files.iter().any(|file| !file.status.is_settled()) {
-        let key = job.archive_key.as_deref().unwrap_or_default();
-        let mut reading = match Reading::open(app, key, job.file_size_bytes.unsigned_abs()).await {
+        let mut slices = Slices::new(app, &job, lease.clone(), rows_left_today(app).await?);
+        let rows_before: u64 = files.iter().map(|file| file.rows_read).sum();
+        let mut reading = match Reading::open(app, &job).await {
             Ok(reading) => reading,
             Err(AppError::Archive(StorageError::Missing)) => {
                 let sentence = "The uploaded archive is no longer there; upload it again.";
-                import_jobs::finish(&*app.db, &lease, JobStatus::Error, Some(sentence), app.now()).await?;
+                give_up(app, &lease, sentence, false).await?;
                 return Ok(Ended::Finished);
             }
             Err(error) => return Err(error),
@@ -103,84 +116,73 @@ async fn work(app: &App, claimed: Claimed) -> Result<Ended, AppError> {
                 reading.pass(file.bytes_read);
                 continue;
             }
-            let left = app.config.import_max_records.saturating_sub(rows_before);
-            reading.read(&mut slices, file, left).await?;
-            rows_before += slices.take_rows_read();
-            if slices.rows_in_run() >= ROWS_PER_RUN {
-                return Ok(Ended::ToBeContinued);
+            let left = app.config.import_max_records.saturating_sub(rows_before + slices.rows_in_run());
+            let mut room = slices.room();
+            if room == Room::Left {
+                room = reading.read(&mut slices, file, left).await?;
+            }
+            match room {
+                Room::Left | Room::CapReached => {}
+                Room::RunIsFull => return Ok(Ended::ToBeContinued),
+                Room::DayIsFull => return Ok(Ended::DayIsFull),
             }
         }
     }
-    finish(app, &lease, job.id).await?;
+    finish(app, job.id, lease.guard()).await?;
     Ok(Ended::Finished)
 }
 
-/// Counts the stored plays again, lets go of the archive, and says how it went.
-async fn finish(app: &App, lease: &import_jobs::Lease, id: ImportJobId) -> Result<(), AppError> {
-    let Some((job, files)) = import_jobs::find(&*app.db, id).await? else { return Ok(()) };
-    let mut found: BTreeMap<i64, u64> = BTreeMap::new();
-    for (file, count) in import_jobs::recount(&*app.db, job.user_id, &files).await? {
-        *found.entry(file.0).or_default() += count;
-    }
-    let is_missing = |file: &&ImportFile| found.get(&file.id.0).copied().unwrap_or(0) != file.inserted + file.merged;
-    let missing: Vec<&str> = files.iter().filter(is_missing).map(|file| file.name.as_str()).collect();
-    let (status, sentence) = verdict(&files, &missing);
-    if let Some(key) = &job.archive_key {
-        app.archives.delete(key).await?;
-    }
-    import_jobs::finish(&*app.db, lease, status, sentence.as_deref(), app.now()).await?;
-    let sum = |of: fn(&ImportFile) -> u64| files.iter().map(of).sum::<u64>();
-    tracing::info!(
-        import_job_id = id.0,
-        user_id = job.user_id.0,
-        status = status.as_str(),
-        rows_read = sum(|file| file.rows_read),
-        inserted = sum(|file| file.inserted),
-        merged = sum(|file| file.merged),
-        duplicate = sum(|file| file.duplicate),
-        "An import is done"
-    );
-    Ok(())
+/// Rows that imports may still write on this UTC day.
+async fn rows_left_today(app: &App) -> Result<u64, StoreError> {
+    let Some(limit) = app.config.import_limits.rows_written_per_day else { return Ok(u64::MAX) };
+    let written = import_jobs::written_on(&*app.db, app.now()).await?;
+    Ok(limit.saturating_sub(written))
 }
 
-/// How a job ends, from how its files ended.
-fn verdict(files: &[ImportFile], missing: &[&str]) -> (JobStatus, Option<String>) {
-    let is_history = |file: &&ImportFile| matches!(file.format.as_deref(), Some("extended" | "account"));
-    let faults: Vec<String> = files
-        .iter()
-        .filter(|file| matches!(file.status, FileStatus::Incomplete | FileStatus::Unreadable))
-        .map(|file| format!("{}: {}", file.name, file.note.as_deref().unwrap_or("not read to its end.")))
-        .collect();
-    if !missing.is_empty() {
-        let names = missing.join(", ");
-        return (JobStatus::Error, Some(format!("Not all plays were found again after the import: {names}.")));
-    }
-    match (files.iter().any(|file| is_history(&file)), faults.is_empty()) {
-        (true, true) => (JobStatus::Success, None),
-        (true, false) => (JobStatus::Partial, Some(faults.join(" "))),
-        (false, true) => {
-            let sentence = "The archive holds no listening history: no file in it has the rows of Spotify's export.";
-            (JobStatus::Error, Some(sentence.to_owned()))
-        }
-        (false, false) => (JobStatus::Error, Some(faults.join(" "))),
-    }
-}
-
-async fn go_on(app: &App, id: ImportJobId, lease: &import_jobs::Lease) -> Result<(), AppError> {
+async fn go_on(app: &App, id: ImportJobId, lease: &Lease) -> Result<(), AppError> {
     import_jobs::release(&*app.db, lease).await?;
     app.queue.send(&JobMessage::ImportArchive { import_job_id: id }).await?;
     Ok(())
 }
 
-async fn give_back(app: &App, lease: &import_jobs::Lease, attempts: i64, key: Option<&str>) -> Verdict {
-    if attempts >= MAX_ATTEMPTS {
-        if let Some(key) = key
-            && let Err(error) = app.archives.delete(key).await
-        {
-            tracing::warn!(%error, "An archive could not be deleted; the hourly tick will");
+/// Leaves the job alone until the next UTC day; the sweep takes it up again by itself.
+async fn pause(app: &App, lease: &Lease, reason: &str) -> Verdict {
+    let now = app.now();
+    let midnight = Millis((now.0.div_euclid(DAY_MS) + 1) * DAY_MS);
+    let resume_at = midnight.plus_ms(MINUTE_MS);
+    match import_jobs::pause(&*app.db, lease, resume_at, reason).await {
+        Ok(()) => tracing::warn!(import_job_id = lease.job.0, reason, "An import is paused until midnight UTC"),
+        // A database that takes no rows cannot keep this one either. The lease runs out, and the sweep goes on trying.
+        Err(error) => tracing::error!(import_job_id = lease.job.0, %error, reason, "An import stands still"),
+    }
+    Verdict::Done
+}
+
+/// What a failed assertion means: the job is to be cancelled, or somebody else works on it, or a batch of our own was
+/// written although its answer was lost.
+async fn step_back(app: &App, lease: &Lease) -> Verdict {
+    let outcome = async {
+        if import_jobs::cancel_where_asked(&*app.db, lease, app.now()).await? {
+            tracing::info!(import_job_id = lease.job.0, "An import was cancelled");
+            return Ok(Verdict::Done);
         }
-        let sentence = "The import failed several times at the same place and was given up; what was imported stays.";
-        return match import_jobs::finish(&*app.db, lease, JobStatus::Error, Some(sentence), app.now()).await {
+        if import_jobs::release(&*app.db, lease).await? {
+            return Ok(Verdict::Retry { after_seconds: 1 });
+        }
+        tracing::warn!(import_job_id = lease.job.0, "An import went over to another worker");
+        Ok::<_, StoreError>(Verdict::Done)
+    };
+    outcome.await.unwrap_or_else(|error| {
+        tracing::error!(import_job_id = lease.job.0, %error, "An import could not be given back; the sweep will");
+        Verdict::Done
+    })
+}
+
+async fn give_back(app: &App, lease: &Lease, attempts: i64) -> Verdict {
+    if attempts >= MAX_ATTEMPTS {
+        let sentence = "The import failed several times at the same place and was given up; what was imported stays. \
+            It can be tried again from there within a day.";
+        return match give_up(app, lease, sentence, true).await {
             Ok(()) => Verdict::Bury { why: "the import made no progress" },
             Err(_) => Verdict::Retry { after_seconds: 60 },
         };
@@ -190,4 +192,10 @@ async fn give_back(app: &App, lease: &import_jobs::Lease, attempts: i64, key: Op
         tracing::warn!(%error, "A lease could not be given back");
     }
     Verdict::Retry { after_seconds: 10 * u32::try_from(attempts).unwrap_or(1).max(1) }
+}
+
+async fn give_up(app: &App, lease: &Lease, sentence: &str, keeps_archive: bool) -> Result<(), StoreError> {
+    let mut statements = vec![lease.guard()];
+    statements.extend(import_jobs::finish(lease.job, JobStatus::Error, Some(sentence), keeps_archive, app.now()));
+    app.db.batch(statements).await.map(drop)
 }

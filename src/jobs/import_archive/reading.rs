@@ -1,23 +1,28 @@
-//! From the archive in storage to rows, one range and one chunk at a time.
+//! From the upload in storage to rows, one range and one chunk at a time.
 //!
 //! Must stay true: memory holds one chunk and one slice; a broken transfer is the run's failure and is tried again, a
 //! damaged file is the file's own and is told.
 
 use futures_util::StreamExt;
 
-use super::slices::Slices;
+use super::slices::{Room, Slices};
 use crate::{
     app::App,
-    domain::instant::Millis,
     error::AppError,
-    export::{Directory, DirectoryReader, Entry, FileError, FileHint, Format, HistoryFile, Limits, sniff},
-    store::import_jobs::{FileStatus, ImportFile},
+    export::{
+        ArchiveError, ByteRange, Directory, DirectoryReader, Entry, FileError, FileHint, Format, HistoryFile, Limits,
+        sniff, sniff_gzip, sniff_plain,
+    },
+    store::import_jobs::{ArchiveForm, FileStatus, ImportFile, ImportJob},
 };
 
-/// An archive whose directory has been read.
+/// An upload that is ready to be read.
 pub struct Reading<'a> {
     app: &'a App,
     key: &'a str,
+    form: ArchiveForm,
+    upload_bytes: u64,
+    /// Empty for a file without an archive.
     entries: Vec<Entry>,
     limits: Limits,
 }
@@ -26,12 +31,19 @@ pub struct Reading<'a> {
 const CAP_REACHED: &str = "the most rows that one import may have (IMPORT_MAX_RECORDS) were reached here.";
 
 impl<'a> Reading<'a> {
-    /// Reads the directory.
-    pub async fn open(app: &'a App, key: &'a str, archive_bytes: u64) -> Result<Self, AppError> {
-        let directory = read_directory(app, key, archive_bytes)
-            .await?
-            .map_err(|_| AppError::Internal("the directory of a stored archive can no longer be read"))?;
-        Ok(Self { app, key, entries: directory.entries, limits: Limits::default() })
+    /// Reads the directory, where there is one.
+    pub async fn open(app: &'a App, job: &'a ImportJob) -> Result<Self, AppError> {
+        let key = job.archive_key.as_deref().unwrap_or_default();
+        let upload_bytes = job.file_size_bytes.unsigned_abs();
+        let entries = match job.archive_form {
+            ArchiveForm::Json | ArchiveForm::JsonGz | ArchiveForm::Rows => Vec::new(),
+            ArchiveForm::Zip => {
+                let directory = read_directory(app, key, upload_bytes).await?;
+                let unread = |_| AppError::Internal("the directory of a stored archive can no longer be read");
+                directory.map_err(unread)?.entries
+            }
+        };
+        Ok(Self { app, key, form: job.archive_form, upload_bytes, entries, limits: Limits::default() })
     }
 
     /// Counts a file that was read before towards the archive's limit.
@@ -39,65 +51,97 @@ impl<'a> Reading<'a> {
         self.limits = self.limits.after(inflated_bytes);
     }
 
-    /// Reads a file from its cursor to its end, or to `rows_left` more rows, and settles it.
-    pub async fn read(&mut self, slices: &mut Slices<'_>, file: &ImportFile, rows_left: u64) -> Result<(), AppError> {
-        let Some(entry) = self.entries.iter().find(|entry| entry.index == file.entry_index) else {
-            return slices.settle(file, None, FileStatus::Unreadable, Some("The file is not in the archive.")).await;
-        };
-        let hint = FileHint::from_name(&entry.name);
-        let mut history = match HistoryFile::new(entry, hint, file.rows_read, &self.limits, self.now(), Some(file.id)) {
-            Ok(history) => history,
-            Err(error) => {
-                return slices.settle(file, None, FileStatus::Unreadable, Some(&error.to_string())).await;
+    /// Reads a file from its cursor to its end, or to `rows_left` more rows, and settles it; unless the run has to stop
+    /// before that.
+    pub async fn read(&mut self, slices: &mut Slices<'_>, file: &ImportFile, rows_left: u64) -> Result<Room, AppError> {
+        slices.begin_file(file);
+        let (mut history, range) = match self.begin(file) {
+            Ok(opened) => opened,
+            Err(sentence) => {
+                slices.settle(file, None, FileStatus::Unreadable, Some(&sentence)).await?;
+                return Ok(Room::Left);
             }
         };
-        let outcome = self.read_rows(slices, file, entry, &mut history, rows_left).await?;
-        let (status, note) = match outcome {
+        let (status, note) = match self.read_rows(slices, file, range, &mut history, rows_left).await? {
+            Outcome::Stopped(room) => return Ok(room),
             Outcome::Whole => (FileStatus::Done, None),
             Outcome::Capped => (FileStatus::Incomplete, Some(CAP_REACHED.to_owned())),
             Outcome::Faulty(error) => (FileStatus::Incomplete, Some(error.to_string())),
         };
         self.limits = self.limits.after(history.inflated_bytes());
-        slices.settle(file, history.format().map(Format::name), status, note.as_deref()).await
+        slices.settle(file, history.format().map(Format::name), status, note.as_deref()).await?;
+        Ok(Room::Left)
+    }
+
+    /// The reader of a file at its cursor, and where its bytes lie; or the sentence why there is none.
+    fn begin(&self, file: &ImportFile) -> Result<(HistoryFile, ByteRange), String> {
+        let (resume_at_row, now, id) = (file.rows_read, self.app.now(), Some(file.id));
+        let whole = ByteRange { offset: 0, length: self.upload_bytes };
+        match self.form {
+            ArchiveForm::Json => {
+                let hint = FileHint::from_name(&file.name);
+                Ok((HistoryFile::plain(hint, resume_at_row, &self.limits, now, id), whole))
+            }
+            ArchiveForm::JsonGz => {
+                let hint = FileHint::from_name(file.name.strip_suffix(".gz").unwrap_or(&file.name));
+                Ok((HistoryFile::gzip(hint, resume_at_row, &self.limits, now, id), whole))
+            }
+            ArchiveForm::Rows => Err("The rows of this file are sent by whoever has it.".to_owned()),
+            ArchiveForm::Zip => {
+                let entry = self.entries.iter().find(|entry| entry.index == file.entry_index);
+                let entry = entry.ok_or("The file is not in the archive.")?;
+                let hint = FileHint::from_name(&entry.name);
+                let history = HistoryFile::new(entry, hint, resume_at_row, &self.limits, now, id);
+                Ok((history.map_err(|error| error.to_string())?, entry.range()))
+            }
+        }
     }
 
     async fn read_rows(
         &self,
         slices: &mut Slices<'_>,
         file: &ImportFile,
-        entry: &Entry,
+        range: ByteRange,
         history: &mut HistoryFile,
         rows_left: u64,
     ) -> Result<Outcome, AppError> {
-        let range = entry.range();
         let mut chunks = self.app.archives.read(self.key, range.offset, range.length).await?;
         let last_row = file.rows_read.saturating_add(rows_left);
         let mut rows = Vec::new();
         while history.wants_more() {
             let Some(chunk) = chunks.next().await else { break };
             let fed = history.feed(&chunk?, &mut rows);
-            let has_room = slices.take(file, history, &mut rows, last_row).await?;
-            match fed {
-                _ if !has_room => return Ok(Outcome::Capped),
-                Ok(()) => {}
-                Err(error) => {
-                    slices.flush(file, history, &mut rows, last_row).await?;
-                    return Ok(Outcome::Faulty(error));
-                }
+            match slices.take(file, history, &mut rows, last_row).await? {
+                Room::Left => {}
+                Room::CapReached => return Ok(Outcome::Capped),
+                full => return Ok(Outcome::Stopped(full)),
+            }
+            if let Err(error) = fed {
+                return self.flushed(slices, file, history, rows, last_row, Outcome::Faulty(error)).await;
             }
         }
-        let end = history.finish(&mut rows);
-        if !slices.flush(file, history, &mut rows, last_row).await? {
-            return Ok(Outcome::Capped);
-        }
-        Ok(match end {
+        let end = match history.finish(&mut rows) {
             Err(error) => Outcome::Faulty(error),
             Ok(end) => end.note.map_or(Outcome::Whole, Outcome::Faulty),
-        })
+        };
+        self.flushed(slices, file, history, rows, last_row, end).await
     }
 
-    fn now(&self) -> Millis {
-        self.app.now()
+    /// Settles the last rows; `outcome` is what comes of the file if all of them had room.
+    async fn flushed(
+        &self,
+        slices: &mut Slices<'_>,
+        file: &ImportFile,
+        history: &HistoryFile,
+        mut rows: Vec<crate::export::Row>,
+        last_row: u64,
+        outcome: Outcome,
+    ) -> Result<Outcome, AppError> {
+        Ok(match slices.flush(file, history, &mut rows, last_row).await? {
+            Room::Left => outcome,
+            Room::CapReached => Outcome::Capped,
+            full => Outcome::Stopped(full),
+        })
     }
 }
 
@@ -105,6 +149,8 @@ enum Outcome {
     Whole,
     Capped,
     Faulty(FileError),
+    /// Another run goes on at the cursor.
+    Stopped(Room),
 }
 
 /// Reads an archive's directory. The inner error is the archive's own fault.
@@ -112,36 +158,48 @@ pub async fn read_directory(
     app: &App,
     key: &str,
     archive_bytes: u64,
-) -> Result<Result<Directory, crate::export::ArchiveError>, AppError> {
+) -> Result<Result<Directory, ArchiveError>, AppError> {
     let mut reader = match DirectoryReader::new(archive_bytes, &Limits::default()) {
         Ok(reader) => reader,
         Err(error) => return Ok(Err(error)),
     };
     while let Some(range) = reader.wants() {
-        let mut bytes = Vec::new();
-        let mut chunks = app.archives.read(key, range.offset, range.length).await?;
-        while let Some(chunk) = chunks.next().await {
-            bytes.extend_from_slice(&chunk?);
-        }
+        let bytes = read_range(app, key, range).await?;
         match reader.feed(&bytes) {
             Ok(Some(directory)) => return Ok(Ok(directory)),
             Ok(None) => {}
             Err(error) => return Ok(Err(error)),
         }
     }
-    Ok(Err(crate::export::ArchiveError::Truncated))
+    Ok(Err(ArchiveError::Truncated))
+}
+
+async fn read_range(app: &App, key: &str, range: ByteRange) -> Result<Vec<u8>, AppError> {
+    let mut bytes = Vec::new();
+    let mut chunks = app.archives.read(key, range.offset, range.length).await?;
+    while let Some(chunk) = chunks.next().await {
+        bytes.extend_from_slice(&chunk?);
+    }
+    Ok(bytes)
 }
 
 /// Bytes of a file that are looked at to tell whether it is history.
 const SNIFFED_BYTES: u64 = 16 * 1024;
 
-/// Whether a file begins like history.
+fn is_history(sniffed: Result<Option<Format>, FileError>) -> bool {
+    matches!(sniffed, Ok(Some(Format::Extended | Format::Account)))
+}
+
+/// Whether a file of an archive begins like history.
 pub async fn sniffs_of_history(app: &App, key: &str, entry: &Entry) -> Result<bool, AppError> {
     let range = entry.range();
-    let mut bytes = Vec::new();
-    let mut chunks = app.archives.read(key, range.offset, range.length.min(SNIFFED_BYTES)).await?;
-    while let Some(chunk) = chunks.next().await {
-        bytes.extend_from_slice(&chunk?);
-    }
-    Ok(matches!(sniff(entry, &bytes), Ok(Some(Format::Extended | Format::Account))))
+    let range = ByteRange { length: range.length.min(SNIFFED_BYTES), ..range };
+    Ok(is_history(sniff(entry, &read_range(app, key, range).await?)))
+}
+
+/// Whether a file without an archive begins like history.
+pub async fn begins_like_history(app: &App, key: &str, form: ArchiveForm, upload_bytes: u64) -> Result<bool, AppError> {
+    let range = ByteRange { offset: 0, length: upload_bytes.min(SNIFFED_BYTES) };
+    let bytes = read_range(app, key, range).await?;
+    Ok(is_history(if form == ArchiveForm::JsonGz { sniff_gzip(&bytes) } else { sniff_plain(&bytes) }))
 }

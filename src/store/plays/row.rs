@@ -138,6 +138,14 @@ impl PlayRow {
         Play { extended, account, api }
     }
 
+    /// How far the API's end lies from that of the extended row, where the play has both.
+    pub const fn end_distance_ms(&self) -> Option<i64> {
+        match (self.15, self.5) {
+            (Some(api), Some(extended)) => Some(api - extended),
+            _ => None,
+        }
+    }
+
     /// Which sources this row holds.
     pub const fn sources(&self) -> (bool, bool, bool) {
         (self.5.is_some(), self.11.is_some(), self.15.is_some())
