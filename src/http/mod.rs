@@ -8,9 +8,11 @@ pub mod actor;
 pub mod admin_audit;
 pub mod admin_imports;
 pub mod admin_logs;
+pub mod admin_spotify;
 pub mod admin_tokens;
 pub mod admin_users;
 pub mod auth;
+pub mod auth_spotify;
 pub mod body;
 pub mod entrance;
 pub mod health;
@@ -73,12 +75,24 @@ pub fn routes() -> Vec<Route> {
         public("/healthz", get(health::healthz)),
         public("/mcp/tools", get(tools::catalogue)),
         public("/openapi.json", get(actions::openapi)),
+        public("/auth/login", get(auth_spotify::login)),
+        public("/auth/callback", get(auth_spotify::callback)),
         asking("/mcp/call", post(tools::call)),
         asking("/tools/{name}", post(tools::call_by_name)),
         asking("/history/users/{user_id}/plays", get(history::plays)),
         asking("/history/users/{user_id}/{question}", get(history::ask)),
         admin("/admin/users", get(admin_users::list).post(admin_users::create)),
         admin("/admin/users/{user_id}", get(admin_users::show)),
+        admin(
+            "/admin/users/{user_id}/spotify-connection",
+            get(admin_spotify::connection).post(admin_spotify::make_link).delete(admin_spotify::disconnect),
+        ),
+        admin(
+            "/admin/users/{user_id}/spotify-credentials",
+            get(admin_spotify::credentials)
+                .put(admin_spotify::set_credentials)
+                .delete(admin_spotify::delete_credentials),
+        ),
         admin("/admin/users/{user_id}/import", post(admin_imports::upload)),
         admin("/admin/users/{user_id}/tokens", get(admin_tokens::list).post(admin_tokens::issue)),
         admin("/admin/users/{user_id}/tokens/{token_id}", delete(admin_tokens::revoke)),

@@ -144,6 +144,11 @@ impl Query {
         instant(self.get(name)?)
     }
 
+    /// Whatever is there: for addresses that others send browsers to, with parameters of theirs.
+    pub fn lenient(uri: &Uri) -> Self {
+        Self { pairs: decode(uri.query().unwrap_or_default()) }
+    }
+
     pub fn get(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }

@@ -11,6 +11,7 @@
 
 pub mod accounts;
 pub mod error;
+pub mod login;
 pub mod objects;
 pub mod player;
 pub mod profile;

@@ -210,7 +210,7 @@ pub(super) fn seal(
 }
 
 /// What a sealed column of a user's is good for, and nothing else.
-pub(super) fn place(column: &str, user: UserId) -> String {
+pub fn place(column: &str, user: UserId) -> String {
     format!("spotify/{column}/{user}")
 }
 

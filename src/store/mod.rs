@@ -29,6 +29,7 @@ pub mod play_list;
 pub mod plays;
 pub mod repeating;
 pub mod rows;
+pub mod spotify_accounts;
 pub mod spotify_tokens;
 pub mod tracks;
 pub mod users;
