@@ -1,7 +1,11 @@
 //! `make dev`: the Worker on this machine until Ctrl-C. `serve [--port N] [--state FOLDER] [--vars "NAME:value ..."]`.
 //!
-//! Must stay true: without a word about credentials the door is open, which the Worker allows on loopback only; nothing
-//! is left running when this program ends, however it ends; every line that is printed to be copied works as it stands.
+//! Must stay true: without a word about credentials the door is open, which the Worker allows on loopback only; without a
+//! Spotify app it is the stand-in's, and that is said; nothing is left running when this program ends, however it ends;
+//! every line that is printed to be copied works as it stands.
+
+#[path = "serve/spotify.rs"]
+mod spotify;
 
 use std::process::ExitCode;
 
@@ -26,6 +30,13 @@ fn main() -> ExitCode {
         }
     };
     let (mode, state) = (mode_of(&options), options.state.display().to_string());
+    let (options, spotify) = match spotify::add_settings(options) {
+        Ok(added) => added,
+        Err(error) => {
+            eprintln!("Spotify's stand-in and the key for its tokens: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let mut runtime = match Runtime::start(options) {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -34,7 +45,7 @@ fn main() -> ExitCode {
         }
     };
     crons::keep_firing(runtime.client(), crons);
-    println!("{}", welcome(&runtime.url(), &mode, &state));
+    println!("{}{}", welcome(&runtime.url(), &mode, &state), spotify::welcome(&runtime.url(), &spotify));
     match runtime.wait() {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         Ok(status) => {
