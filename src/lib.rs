@@ -14,6 +14,7 @@ mod edge;
 mod error;
 mod http;
 mod jobs;
+mod mcp;
 mod outbound;
 mod sealing;
 mod spotify;

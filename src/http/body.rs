@@ -4,6 +4,7 @@ use axum::{
     body::Body,
     http::{HeaderMap, header},
 };
+use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use serde::de::DeserializeOwned;
 
@@ -12,21 +13,29 @@ use crate::error::AppError;
 /// The most a JSON body may have: a question or a small form.
 pub const MAX_JSON_BYTES: usize = 64 * 1024;
 
-/// Reads a JSON body of at most [`MAX_JSON_BYTES`]. An empty body reads as `{}`.
+/// Reads a body of at most [`MAX_JSON_BYTES`].
 ///
 /// # Errors
-/// Too large: 413, told from Content-Length where there is one. Not JSON: 400. JSON of another shape: 422 with the field.
-pub async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, AppError> {
+/// Too large: 413, told from Content-Length where there is one. Broken off: 400.
+pub async fn bytes(headers: &HeaderMap, body: Body) -> Result<Bytes, AppError> {
     let too_large = || AppError::TooLarge(format!("The body may have at most {MAX_JSON_BYTES} bytes."));
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > MAX_JSON_BYTES) {
         return Err(too_large());
     }
-    let bytes = match Limited::new(body, MAX_JSON_BYTES).collect().await {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => return Err(too_large()),
-        Err(_) => return Err(AppError::Malformed("The body ended before it was complete.".to_owned())),
-    };
+    match Limited::new(body, MAX_JSON_BYTES).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
+        Err(_) => Err(AppError::Malformed("The body ended before it was complete.".to_owned())),
+    }
+}
+
+/// Reads a JSON body of at most [`MAX_JSON_BYTES`]. An empty body reads as `{}`.
+///
+/// # Errors
+/// Those of [`bytes`]. Not JSON: 400. JSON of another shape: 422 with the field.
+pub async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, AppError> {
+    let bytes = bytes(headers, body).await?;
     let text = if bytes.is_empty() { b"{}".as_slice() } else { &bytes };
     serde_json::from_slice(text).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => AppError::invalid("body", shape_error(&error)),

@@ -1,7 +1,7 @@
 //! From a request to its answer, with its log rows: what the `fetch` door and the native tests both call.
 //!
 //! Must stay true: the answer is ready before any log row is written; only what changes something, costs something or
-//! goes wrong becomes a row, so that watching a progress page does not fill the log.
+//! goes wrong becomes a row, so that neither watching a progress page nor an assistant's handshakes fill the log.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ async fn answer_in_span(app: &App, request: Request) -> Response<Body> {
         tracing::debug!(%method, %path, status, "A request was turned away");
     } else if status >= 400 {
         tracing::warn!(%method, %path, status, calls, rows_read, rows_written, "A request was refused");
-    } else if method == Method::GET || method == Method::HEAD {
+    } else if method == Method::GET || method == Method::HEAD || path == "/mcp" {
         tracing::debug!(%method, %path, status, calls, rows_read, rows_written, "A request was answered");
     } else {
         tracing::info!(%method, %path, status, calls, rows_read, rows_written, "A request was answered");

@@ -36,7 +36,7 @@ use axum::{
 };
 use tower_http::cors::CorsLayer;
 
-use crate::{app::App, error::Problem};
+use crate::{app::App, error::Problem, mcp};
 
 /// Who is let through to a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +77,7 @@ pub fn routes() -> Vec<Route> {
         public("/openapi.json", get(actions::openapi)),
         public("/auth/login", get(auth_spotify::login)),
         public("/auth/callback", get(auth_spotify::callback)),
+        asking("/mcp", post(mcp::endpoint::answer)),
         asking("/mcp/call", post(tools::call)),
         asking("/tools/{name}", post(tools::call_by_name)),
         asking("/history/users/{user_id}/plays", get(history::plays)),
@@ -143,7 +144,14 @@ fn cors(app: &App) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(app.config.cors_allowed_origins.clone())
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, request_id::HEADER])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            request_id::HEADER,
+            mcp::VERSION_HEADER,
+            mcp::METHOD_HEADER,
+            mcp::NAME_HEADER,
+        ])
         .expose_headers([request_id::HEADER])
         .max_age(Duration::from_hours(1))
 }

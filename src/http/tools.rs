@@ -33,16 +33,12 @@ pub async fn call_by_name(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, AppError> {
-    let tool = tools::find(&name).ok_or_else(|| AppError::NotFound(unknown_tool()))?;
+    let tool = tools::find(&name).ok_or_else(|| AppError::NotFound(tools::no_such_tool()))?;
     let Value::Object(object) = body::json(&headers, body).await? else {
         return Err(AppError::invalid("body", "must be a JSON object: the arguments"));
     };
     let arguments = Arguments::from_object(tool.parameters, &arguments_of(object)?)?;
     Ok(Json(tool.call(app, caller, arguments).await?))
-}
-
-fn unknown_tool() -> String {
-    format!("There is no such tool; known are: {}.", tools::names().join(", "))
 }
 
 /// The answer to a call.
@@ -105,7 +101,7 @@ async fn understand(
     let Some(Value::String(name)) = envelope.remove("tool") else {
         return Err(AppError::invalid("tool", "is required and must be the name of a tool"));
     };
-    let tool = tools::find(&name).ok_or_else(|| AppError::invalid("tool", unknown_tool()))?;
+    let tool = tools::find(&name).ok_or_else(|| AppError::invalid("tool", tools::no_such_tool()))?;
     *asked_for = Value::from(tool.name);
     let object = arguments_of(envelope)?;
     Ok((tool, Arguments::from_object(tool.parameters, &object)?))
@@ -125,7 +121,7 @@ fn arguments_of(mut envelope: Map<String, Value>) -> Result<Map<String, Value>, 
 }
 
 /// An object, also one written into a string, as some models send it. `None`: it is something else.
-fn object_in(value: Option<Value>) -> Option<Map<String, Value>> {
+pub fn object_in(value: Option<Value>) -> Option<Map<String, Value>> {
     match value {
         None | Some(Value::Null) => Some(Map::new()),
         Some(Value::Object(object)) => Some(object),

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     app::App,
     domain::{
+        ids::UserId,
         instant::{DAY_MS, Millis},
         local_time::{LocalClock, date_of_day},
         tally::{IdMap, Tally},
@@ -82,6 +83,17 @@ pub async fn run<T: Serialize>(
     let (user_id, rows) = (answering.asker.id.0, answering.rows);
     tracing::info!(user_id, tool = context.tool, rows, "A tool answered");
     Ok(value)
+}
+
+/// Names of all artists that a user ever played, most plays first.
+///
+/// # Errors
+/// As a question: no such user, or it cannot be told which.
+pub async fn artists_played(app: &App, user: Option<UserId>) -> Result<Vec<String>, AppError> {
+    const NEED: Need = Need { tracks: true, artists: true, calendar: false, coverage: false };
+    let asked = ask(app, Question::of_all_time(user), NEED).await?;
+    let artists = asked.top_artists(&asked.by_artist(), usize::MAX);
+    Ok(artists.into_iter().map(|artist| artist.artist_name).collect())
 }
 
 async fn ask(app: &App, question: Question, need: Need) -> Result<Answering, AppError> {
@@ -160,7 +172,7 @@ async fn look(
 
 const LISTED_USERS: u32 = 50;
 
-fn nobody(question: &Question, ids: &[crate::domain::ids::UserId]) -> AppError {
+fn nobody(question: &Question, ids: &[UserId]) -> AppError {
     match (question.user, ids) {
         (Some(user), _) => AppError::NotFound(format!("User {user} not found.")),
         (None, []) => AppError::NotFound("There are no users yet.".to_owned()),

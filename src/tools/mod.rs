@@ -26,6 +26,7 @@ mod tests;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
+pub use self::history::artists_played;
 use self::parameters::{Arguments, Parameter};
 use crate::{
     app::App,
@@ -105,6 +106,11 @@ impl Tool {
 /// The tool of this name or alias.
 pub fn find(name: &str) -> Option<&'static Tool> {
     TOOLS.iter().copied().find(|tool| tool.name == name || tool.alias == name)
+}
+
+/// What is said of a name that no tool has.
+pub fn no_such_tool() -> String {
+    format!("There is no such tool; known are: {}.", names().join(", "))
 }
 
 /// The names that can be called.

@@ -128,6 +128,12 @@ impl Question {
         })
     }
 
+    /// All music, as it counts unless asked otherwise.
+    pub const fn of_all_time(user: Option<UserId>) -> Self {
+        let counting = Counting { kind: Some(Kind::Music), min_ms_played: 30_000 };
+        Self { user, window: WindowRequest::Days(MAX_DAYS), zone: None, counting, limit: 20 }
+    }
+
     /// What counts, as a sentence.
     pub fn rule(&self) -> String {
         let what = self.counting.kind.map_or("of every kind", |kind| match kind {
