@@ -7,6 +7,8 @@
 
 #[path = "documents/code.rs"]
 mod code;
+#[path = "documents/connecting.rs"]
+mod connecting;
 #[path = "documents/names.rs"]
 mod names;
 #[path = "documents/repository.rs"]

@@ -5,6 +5,7 @@
 
 pub mod credential;
 pub mod gaps;
+pub mod grant_secret;
 pub mod ids;
 pub mod instant;
 pub mod local_time;

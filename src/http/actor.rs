@@ -24,7 +24,7 @@ impl FromRequestParts<App> for Actor {
     }
 }
 
-fn credential(app: &App, caller: Caller) -> Credential {
+pub fn credential(app: &App, caller: Caller) -> Credential {
     match (caller, &app.config.admin) {
         (Caller::User(issued), _) => match issued.kind {
             CredentialKind::AssistantToken => Credential::AssistantToken,

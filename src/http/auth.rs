@@ -9,19 +9,23 @@ mod caller;
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, Response, Uri, header},
+    http::{HeaderMap, HeaderValue, Response, Uri, header},
     middleware::Next,
     response::IntoResponse,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 pub use self::caller::Caller;
+use super::oauth;
 use crate::{
     app::App,
     config::{AdminAccess, SecretDigest, SettingError, is_loopback_host},
-    domain::credential::{Credential, CredentialKind, SecretHash, has_expired},
+    domain::{
+        credential::{Credential, CredentialKind, SecretHash, has_expired},
+        grant_secret::{GrantSecret, SecretKind},
+    },
     error::AppError,
-    store::assistant_tokens,
+    store::{assistant_tokens, oauth_grants},
 };
 
 /// Lets only the admin through.
@@ -45,6 +49,14 @@ pub async fn require_caller(State(app): State<App>, mut request: Request, next: 
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
+        }
+        Err(error @ AppError::Unauthorized { .. }) => {
+            let challenge = oauth::challenge(&app, request.headers(), request.uri());
+            let mut response = error.into_response();
+            if let Some(challenge) = challenge.and_then(|challenge| HeaderValue::from_str(&challenge).ok()) {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            }
+            response
         }
         Err(error) => error.into_response(),
     }
@@ -79,7 +91,12 @@ async fn find_issued(app: &App, secret: &str, kind: CredentialKind) -> Result<Cr
             assistant_tokens::note_use(&*app.db, &token, app.now()).await?;
             Ok(token.credential())
         }
-        CredentialKind::Grant => Err(refused("This grant was never given here, or it was revoked.")),
+        CredentialKind::Grant => {
+            let refused = || refused("This access token was never issued here, has expired, or was revoked.");
+            let access = GrantSecret::parse(SecretKind::Access, secret).ok_or_else(refused)?;
+            let opened = oauth_grants::open(&*app.db, access.grant, &access.hashes(), app.now()).await?;
+            opened.ok_or_else(refused)
+        }
     }
 }
 
@@ -89,11 +106,15 @@ fn check_admin(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<(), AppError
         Ok(AdminAccess::Token { digest }) => check_token(digest, headers),
         Ok(AdminAccess::Basic { digest }) => check_basic(digest, headers),
         Ok(AdminAccess::Disabled) if is_loopback(headers, uri) => Ok(()),
-        Ok(AdminAccess::Disabled) => Err(AppError::NotConfigured(SettingError {
-            variable: "ADMIN_AUTH_MODE",
-            problem: "disabled works on the local machine only: set token or basic",
-        })),
+        Ok(AdminAccess::Disabled) => Err(open_door_elsewhere()),
     }
+}
+
+pub const fn open_door_elsewhere() -> AppError {
+    AppError::NotConfigured(SettingError {
+        variable: "ADMIN_AUTH_MODE",
+        problem: "disabled works on the local machine only: set token or basic",
+    })
 }
 
 fn check_token(digest: &SecretDigest, headers: &HeaderMap) -> Result<(), AppError> {

@@ -1,4 +1,4 @@
-//! JSON bodies, within a limit.
+//! JSON and other short bodies, within a limit.
 
 use axum::{
     body::Body,
@@ -41,6 +41,15 @@ pub async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Resul
         serde_json::error::Category::Data => AppError::invalid("body", shape_error(&error)),
         _ => AppError::Malformed(format!("The body is not JSON (line {}, column {}).", error.line(), error.column())),
     })
+}
+
+/// Reads a text of at most [`MAX_JSON_BYTES`].
+///
+/// # Errors
+/// Those of [`bytes`]. Not UTF-8: 400.
+pub async fn text(headers: &HeaderMap, body: Body) -> Result<String, AppError> {
+    let bytes = bytes(headers, body).await?;
+    String::from_utf8(bytes.to_vec()).map_err(|_| AppError::Malformed("The body is not UTF-8.".to_owned()))
 }
 
 /// The shape error without the position, which means nothing to someone who sent one line.

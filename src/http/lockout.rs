@@ -58,16 +58,29 @@ impl Lockouts {
 /// Around a credential check: turns away who has to wait, and counts what the check refuses.
 pub async fn damp(State(app): State<App>, request: Request, next: Next) -> Response<Body> {
     let address = address_of(request.headers());
-    if let Some(retry_after_seconds) = app.lockouts.seconds_left(&address, app.now()) {
-        let detail = "Too many requests from your address carried no right credential. Wait, then try again.";
-        return AppError::TooManyRequests { detail, retry_after_seconds }.into_response();
+    if let Some(wait) = must_wait(&app, &address) {
+        return wait.into_response();
     }
     let response = next.run(request).await;
-    if response.status() == StatusCode::UNAUTHORIZED && !app.failed_logins.count(&address).await {
+    if response.status() == StatusCode::UNAUTHORIZED {
+        count_failure(&app, address).await;
+    }
+    response
+}
+
+/// The answer to an address that has to wait.
+pub fn must_wait(app: &App, address: &str) -> Option<AppError> {
+    let retry_after_seconds = app.lockouts.seconds_left(address, app.now())?;
+    let detail = "Too many requests from your address carried no right credential. Wait, then try again.";
+    Some(AppError::TooManyRequests { detail, retry_after_seconds })
+}
+
+/// Counts a credential that was refused.
+pub async fn count_failure(app: &App, address: String) {
+    if !app.failed_logins.count(&address).await {
         tracing::warn!("An address failed to log in too often and is shut out for a minute");
         app.lockouts.shut_out(address, app.now());
     }
-    response
 }
 
 /// What is counted: an IPv4 address, the network (/64) of an IPv6 one, as any household has all of its addresses.

@@ -6,6 +6,7 @@
 pub mod actions;
 pub mod actor;
 pub mod admin_audit;
+pub mod admin_grants;
 pub mod admin_imports;
 pub mod admin_logs;
 pub mod admin_spotify;
@@ -18,6 +19,7 @@ pub mod entrance;
 pub mod health;
 pub mod history;
 pub mod lockout;
+pub mod oauth;
 pub mod origin;
 pub mod paginated;
 pub mod path_id;
@@ -78,6 +80,13 @@ pub fn routes() -> Vec<Route> {
         public("/auth/login", get(auth_spotify::login)),
         public("/auth/callback", get(auth_spotify::callback)),
         asking("/mcp", post(mcp::endpoint::answer)),
+        public("/.well-known/oauth-protected-resource", get(oauth::metadata::protected_resource)),
+        public("/.well-known/oauth-protected-resource/mcp", get(oauth::metadata::protected_resource)),
+        public("/.well-known/oauth-authorization-server", get(oauth::metadata::authorization_server)),
+        public("/authorize", get(oauth::authorize::show).post(oauth::authorize::answer)),
+        public("/token", post(oauth::token::token)),
+        public("/register", post(oauth::register::register)),
+        public("/revoke", post(oauth::token::revoke)),
         asking("/mcp/call", post(tools::call)),
         asking("/tools/{name}", post(tools::call_by_name)),
         asking("/history/users/{user_id}/plays", get(history::plays)),
@@ -103,6 +112,8 @@ pub fn routes() -> Vec<Route> {
         admin("/admin/import-jobs/{import_job_id}/rejects", get(admin_imports::rejects)),
         admin("/admin/import-jobs/{import_job_id}/cancel", post(admin_imports::cancel)),
         admin("/admin/import-jobs/{import_job_id}/retry", post(admin_imports::retry)),
+        admin("/admin/grants", get(admin_grants::list)),
+        admin("/admin/grants/{grant_id}", delete(admin_grants::revoke)),
         admin("/admin/audit", get(admin_audit::list)),
     ]
 }

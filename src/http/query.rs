@@ -107,7 +107,7 @@ impl Query {
     /// # Errors
     /// Names that are not in `known`, and names given twice.
     pub fn parse(uri: &Uri, known: &[&str]) -> Result<Self, AppError> {
-        let pairs: Vec<(String, String)> = decode(uri.query().unwrap_or_default());
+        let pairs: Vec<(String, String)> = form_pairs(uri.query().unwrap_or_default());
         let mut errors = Vec::new();
         for (position, (name, _)) in pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
@@ -146,7 +146,7 @@ impl Query {
 
     /// Whatever is there: for addresses that others send browsers to, with parameters of theirs.
     pub fn lenient(uri: &Uri) -> Self {
-        Self { pairs: decode(uri.query().unwrap_or_default()) }
+        Self { pairs: form_pairs(uri.query().unwrap_or_default()) }
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -188,7 +188,7 @@ impl Query {
 }
 
 /// `application/x-www-form-urlencoded`, as browsers write it.
-fn decode(query: &str) -> Vec<(String, String)> {
+pub fn form_pairs(query: &str) -> Vec<(String, String)> {
     let parts = query.split('&').filter(|part| !part.is_empty());
     parts
         .map(|part| {

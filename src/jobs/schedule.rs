@@ -11,13 +11,13 @@ use crate::{
     domain::instant::{DAY_MS, Millis},
     error::AppError,
     jobs::{message::JobMessage, runs},
-    store::import_jobs,
+    store::{import_jobs, oauth_clients, oauth_grants},
     telemetry::{self, Capture, Service},
 };
 
 /// Every minute: what is due or stuck is sent again.
 pub const SWEEP: &str = "* * * * *";
-/// Every hour: archives that no import will ever read are deleted.
+/// Every hour: archives that no import will ever read are deleted, and OAuth clients and grants that are over.
 pub const TIDY: &str = "17 * * * *";
 
 /// Does what the clock asks for. `now` is the tick's own time.
@@ -30,7 +30,10 @@ pub async fn tick(app: &App, cron: &str, now: Millis) {
                 sweep(app, now).await;
                 runs::sweep(app, now).await;
             }
-            TIDY => tidy(app, now).await,
+            TIDY => {
+                tidy(app, now).await;
+                forget_clients(app, now).await;
+            }
             other => tracing::error!(cron = other, "No job is set for this cron"),
         }
         telemetry::flush(app, &capture).await;
@@ -70,6 +73,13 @@ async fn tidy(app: &App, now: Millis) {
         Ok(0) => {}
         Ok(count) => tracing::warn!(count, "Archives that were left behind were deleted"),
         Err(error) => tracing::error!(%error, "Archives that were left behind could not be deleted"),
+    }
+}
+
+/// Questions of OAuth clients that nobody answered, grants that are long over, and clients without a grant.
+async fn forget_clients(app: &App, now: Millis) {
+    if let Err(error) = app.db.batch(vec![oauth_grants::tidy(now), oauth_clients::tidy(now)]).await {
+        tracing::error!(%error, "What is over between OAuth clients and users could not be cleared away");
     }
 }
 

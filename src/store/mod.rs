@@ -25,6 +25,8 @@ pub mod listening;
 pub mod log_search;
 pub mod logs;
 pub mod memory;
+pub mod oauth_clients;
+pub mod oauth_grants;
 pub mod play_list;
 pub mod plays;
 pub mod repeating;
@@ -119,6 +121,7 @@ parameter_from! {
     crate::domain::ids::TrackId => |value| Self::Integer(value.0),
     crate::domain::ids::ImportJobId => |value| Self::Integer(value.0),
     crate::domain::ids::ImportFileId => |value| Self::Integer(value.0),
+    crate::domain::grant_secret::GrantId => |value| Self::Integer(value.0),
     crate::domain::ids::JobRunId => |value| Self::Integer(value.0),
     crate::domain::ids::CredentialId => |value| Self::Integer(value.0),
 }

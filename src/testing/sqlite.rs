@@ -43,6 +43,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0021_sync.sql"),
     include_str!("../../migrations/0030_operations.sql"),
     include_str!("../../migrations/0040_tokens.sql"),
+    include_str!("../../migrations/0041_oauth.sql"),
 ];
 
 impl Sqlite {

@@ -40,7 +40,7 @@ pub fn bounded(mut answer: Value) -> Value {
 fn chars(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 6,
-        Value::Number(_) => 26,
+        Value::Number(number) => number.to_string().len(),
         Value::String(text) => text_chars(text),
         Value::Array(entries) => entries.iter().map(|entry| chars(entry).saturating_add(1)).sum::<usize>() + 2,
         Value::Object(members) => {

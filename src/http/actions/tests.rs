@@ -29,7 +29,7 @@ fn the_openapi_document_is_the_golden_one() {
         return;
     }
     let golden: Value = serde_json::from_str(GOLDEN).unwrap();
-    assert_eq!(served, golden, "UPDATE_GOLDEN=1 writes the golden file anew");
+    assert!(served == golden, "UPDATE_GOLDEN=1 writes the golden file anew");
 }
 
 #[test]
