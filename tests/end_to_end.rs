@@ -19,5 +19,7 @@ mod door;
 mod imports;
 #[path = "end_to_end/logs.rs"]
 mod logs;
+#[path = "end_to_end/spotify.rs"]
+mod spotify;
 #[path = "end_to_end/worker.rs"]
 mod worker;

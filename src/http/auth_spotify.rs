@@ -22,7 +22,7 @@ use crate::{
     sealing::Secret,
     spotify::{
         error::SpotifyError,
-        login::{self, Intent, LOGIN_LIFE_MS, LoginError},
+        login::{self, Intent, LOGIN_LIFE_MS, LoginError, Returned},
     },
 };
 use pages::Outcome;
@@ -92,8 +92,8 @@ async fn end(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Response<Body>
     let (Some(state), Some(code)) = (query.get("state"), query.get("code")) else {
         return Ok(Outcome::NO_LOGIN.answer(headers));
     };
-    let verifier = cookie(headers);
-    let connected = login::complete(app, state, verifier.as_ref(), &Secret::new(code)).await?;
+    let returned = Returned { state, code: Secret::new(code), verifier: cookie(headers) };
+    let connected = login::complete(app, returned, |_| Vec::new()).await?;
     if let Some(next) = &connected.next {
         return Ok(redirect(StatusCode::SEE_OTHER, next));
     }

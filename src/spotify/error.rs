@@ -134,8 +134,6 @@ pub enum Refusal {
     Forbidden,
     /// The token endpoint does not know the client id or its secret.
     WrongClient,
-    /// The code of a login is unknown, used or too old.
-    WrongCode,
     /// Any other 4xx.
     Status(u16),
 }
@@ -148,7 +146,6 @@ impl fmt::Display for Refusal {
             Self::OwnerNeedsPremium => formatter.write_str("the owner of the Spotify app needs Spotify Premium"),
             Self::Forbidden => formatter.write_str("403: the Spotify app may not use it"),
             Self::WrongClient => formatter.write_str("the Spotify app's client id or secret is wrong"),
-            Self::WrongCode => formatter.write_str("the code of the login is unknown, used or too old"),
             Self::Status(status) => write!(formatter, "it answered {status}"),
         }
     }

@@ -25,7 +25,7 @@ use crate::{
         instant::{DAY_MS, MINUTE_MS, Millis},
     },
     sealing::Secret,
-    store::{StoreError, spotify_accounts, spotify_tokens},
+    store::{Statement, StoreError, spotify_accounts, spotify_tokens},
 };
 
 /// How long a listener may take on Spotify's page.
@@ -171,23 +171,30 @@ pub async fn begin(app: &App, intent: Intent) -> Result<Begun, SpotifyError> {
     Ok(Begun { address, verifier: Secret::new(verifier) })
 }
 
-/// Ends a login: whoever authorized is connected.
+/// What Spotify sent a browser back with, and the browser's cookie.
+#[derive(Debug)]
+pub struct Returned<'a> {
+    pub state: &'a str,
+    pub code: Secret,
+    pub verifier: Option<Secret>,
+}
+
+/// Ends a login: whoever authorized is connected. `also` is written in the batch of the tokens.
 ///
 /// # Errors
 /// See [`LoginError`]; nothing is stored then but that the login came back.
 pub async fn complete(
     app: &App,
-    state: &str,
-    verifier: Option<&Secret>,
-    code: &Secret,
+    returned: Returned<'_>,
+    also: impl FnOnce(UserId) -> Vec<Statement>,
 ) -> Result<Connected, LoginError> {
     let keys = app.config.spotify.keys().map_err(SpotifyError::NotConfigured)?;
-    let state: LoginState = keys.open_json(STATE, state).map_err(|_| LoginError::Forged)?;
+    let state: LoginState = keys.open_json(STATE, returned.state).map_err(|_| LoginError::Forged)?;
     let now = app.now();
     if state.expires_at_ms <= now.0 {
         return Err(LoginError::Expired);
     }
-    let verifier = verifier.ok_or(LoginError::OtherBrowser)?;
+    let verifier = returned.verifier.ok_or(LoginError::OtherBrowser)?;
     let is_same_browser: bool = challenge(verifier.expose()).as_bytes().ct_eq(state.code_challenge.as_bytes()).into();
     if !is_same_browser {
         return Err(LoginError::OtherBrowser);
@@ -199,10 +206,10 @@ pub async fn complete(
     if client.client_id != state.client_id {
         return Err(LoginError::CodeRefused);
     }
-    let tokens = exchanged(app, &client, code, verifier).await?;
+    let tokens = exchanged(app, &client, &returned.code, &verifier).await?;
     let profile = identified(app, &client, &tokens).await?;
     let (user_id, is_new) = settle_user(app, state.user, &profile).await?;
-    store(app, user_id, &client, tokens).await?;
+    store(app, user_id, &client, tokens, also(user_id)).await?;
     tracing::info!(user_id = user_id.0, is_new, "A listener was connected to Spotify");
     let display_name = display_name(&profile);
     Ok(Connected { user_id, is_new, display_name, next: state.next })
@@ -298,13 +305,21 @@ async fn attach(app: &App, user: UserId, profile: &Profile) -> Result<(), LoginE
     }
 }
 
-async fn store(app: &App, user: UserId, client: &SpotifyApp, tokens: Tokens) -> Result<(), LoginError> {
+async fn store(
+    app: &App,
+    user: UserId,
+    client: &SpotifyApp,
+    tokens: Tokens,
+    also: Vec<Statement>,
+) -> Result<(), LoginError> {
     let missing = SpotifyError::Malformed { family: Family::Accounts, what: "it holds no refresh token" };
     let refresh_token = tokens.refresh_token.ok_or(missing)?;
     let scopes = tokens.scopes.unwrap_or_else(|| SCOPES.join(" "));
     let expires_at = tokens.access_expires_at;
     let sealed = session::seal(app, user, &tokens.access_token, expires_at, &refresh_token, scopes)?;
-    app.db.run(spotify_tokens::authorized(user, &client.client_id, &sealed, app.now())).await?;
+    let mut statements = vec![spotify_tokens::authorized(user, &client.client_id, &sealed, app.now())];
+    statements.extend(also);
+    app.db.batch(statements).await?;
     Ok(())
 }
 

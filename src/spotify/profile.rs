@@ -6,10 +6,8 @@ use serde_json::Value;
 use super::{
     error::{Family, SpotifyError},
     objects::or_none,
-    request::{self, Question},
-    session::Session,
+    request::Question,
 };
-use crate::app::App;
 
 /// A listener as Spotify knows them.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -21,14 +19,6 @@ pub struct Profile {
     pub account_id: Option<String>,
     #[serde(default, deserialize_with = "or_none")]
     pub display_name: Option<String>,
-}
-
-/// The listener whose tokens these are.
-///
-/// # Errors
-/// See [`SpotifyError`].
-pub async fn me(app: &App, session: &mut Session) -> Result<Profile, SpotifyError> {
-    read(request::get(app, session, &question()).await?)
 }
 
 pub(super) fn question() -> Question {

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use super::{Statement, StoreError, rows::Rows};
+use super::{Statement, rows::Rows};
 use crate::domain::{ids::UserId, instant::Millis};
 
 /// What is stored for one user's requests to Spotify. Everything sealed is still sealed.
@@ -120,13 +120,6 @@ WHERE excluded.blocked_until > spotify_blocks.blocked_until";
     Statement::new(UPSERT).bind(client_id).bind(family).bind(until).bind(reason)
 }
 
-/// Blocks of an app that still hold: `family, blocked_until, reason`.
-pub fn blocks(client_id: &str, now: Millis) -> Statement {
-    const SELECT: &str = "SELECT family, blocked_until, reason FROM spotify_blocks
-WHERE client_id = ?1 AND blocked_until > CAST(?2 AS INTEGER) ORDER BY family";
-    Statement::new(SELECT).bind(client_id).bind(now)
-}
-
 /// The connection as an operator may see it: nothing sealed, no secret.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ConnectionSummary {
@@ -148,12 +141,4 @@ FROM spotify_tokens WHERE user_id = ?1";
 /// Reads the row of a guarded update: whether it happened.
 pub fn happened(rows: &Rows) -> bool {
     !rows.rows.is_empty()
-}
-
-/// Reads the row of [`select`].
-///
-/// # Errors
-/// A row of another shape.
-pub fn read(rows: Rows) -> Result<Option<ConnectionRow>, StoreError> {
-    rows.first()
 }
