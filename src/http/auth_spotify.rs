@@ -121,9 +121,10 @@ fn refused(headers: &HeaderMap, error: Refused) -> Response<Body> {
     match error {
         Refused::Login(error) => {
             // What a person did is their business; what failed here or at Spotify is the operator's.
-            match &error {
-                LoginError::Spotify(inner) => tracing::warn!(class = inner.class(), %error, "A login failed"),
-                _ => tracing::info!(%error, "A login was refused"),
+            if let LoginError::Spotify(inner) = &error {
+                tracing::warn!(class = inner.class(), %error, "A login failed");
+            } else {
+                tracing::info!(%error, "A login was refused");
             }
             Outcome::of(&error).answer(headers)
         }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{
     error::{Family, Refusal, SpotifyError, TransientCause},
-    request::{self, Answer, escaped},
+    request::{self, escaped},
     retry,
     settings::SpotifyApp,
 };
@@ -121,9 +121,8 @@ fn read(app: &App, response: &Response<Bytes>, asked_at: Millis) -> Result<Grant
     const LONGEST_LIFE_S: i64 = 24 * 3_600;
     let status = response.status();
     if status == StatusCode::TOO_MANY_REQUESTS {
-        if let Answer::Blocked { until, is_quota } = request::blocked(response, app.now()) {
-            return Ok(Granted::Blocked { until, is_quota });
-        }
+        let (until, is_quota) = request::blocked(response, app.now());
+        return Ok(Granted::Blocked { until, is_quota });
     }
     if status.is_server_error() {
         let said = retry::retry_after_ms(response.headers(), app.now());

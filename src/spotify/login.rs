@@ -270,7 +270,7 @@ async fn identified(app: &App, client: &SpotifyApp, tokens: &Tokens) -> Result<P
 async fn settle_user(app: &App, wanted: Option<UserId>, profile: &Profile) -> Result<(UserId, bool), LoginError> {
     let known = spotify_accounts::find(&*app.db, &profile.id, profile.account_id.as_deref()).await?;
     if let Some(wanted) = wanted {
-        if known.as_ref().is_some_and(|known| known.user_id != wanted) {
+        if known.as_ref().is_some_and(|known| known.user != wanted) {
             return Err(LoginError::AccountTaken);
         }
         let user = spotify_accounts::of_user(&*app.db, wanted).await?.ok_or(LoginError::UserGone)?;
@@ -280,7 +280,7 @@ async fn settle_user(app: &App, wanted: Option<UserId>, profile: &Profile) -> Re
         return attach(app, wanted, profile).await.map(|()| (wanted, false));
     }
     if let Some(known) = known {
-        return attach(app, known.user_id, profile).await.map(|()| (known.user_id, false));
+        return attach(app, known.user, profile).await.map(|()| (known.user, false));
     }
     let (name, zone) = (display_name(profile), &app.config.default_timezone);
     let made = spotify_accounts::insert(&*app.db, &name, zone, &profile.id, profile.account_id.as_deref(), app.now());
@@ -289,7 +289,7 @@ async fn settle_user(app: &App, wanted: Option<UserId>, profile: &Profile) -> Re
         // The same account came through another door at this moment: it is that user.
         Err(StoreError::Constraint(_)) => {
             let known = spotify_accounts::find(&*app.db, &profile.id, profile.account_id.as_deref()).await?;
-            known.map(|known| (known.user_id, false)).ok_or(LoginError::AccountTaken)
+            known.map(|known| (known.user, false)).ok_or(LoginError::AccountTaken)
         }
         Err(error) => Err(error.into()),
     }

@@ -41,11 +41,11 @@ impl Question {
     }
 
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub fn with(mut self, name: &'static str, value: impl std::fmt::Display) -> Self {
         self.path_and_query.push(if self.path_and_query.contains('?') { '&' } else { '?' });
         self.path_and_query.push_str(name);
         self.path_and_query.push('=');
-        self.path_and_query.push_str(&escaped(&value.to_string()));
+        self.path_and_query.push_str(&escaped(&format!("{value}")));
         self
     }
 }
@@ -129,7 +129,10 @@ fn read(app: &App, family: Family, response: &Response<Bytes>) -> Result<Answer,
             .map(Answer::Document)
             .map_err(|_| SpotifyError::Malformed { family, what: "it is no JSON" }),
         StatusCode::UNAUTHORIZED => Ok(Answer::TokenNotTaken),
-        StatusCode::TOO_MANY_REQUESTS => Ok(blocked(response, app.now())),
+        StatusCode::TOO_MANY_REQUESTS => {
+            let (until, is_quota) = blocked(response, app.now());
+            Ok(Answer::Blocked { until, is_quota })
+        }
         StatusCode::FORBIDDEN => refused(forbidden(response.body())),
         _ if status.is_server_error() => {
             let said = retry::retry_after_ms(response.headers(), app.now());
@@ -141,9 +144,10 @@ fn read(app: &App, family: Family, response: &Response<Bytes>) -> Result<Answer,
     }
 }
 
-pub(super) fn blocked(response: &Response<Bytes>, now: Millis) -> Answer {
+/// Until when a 429 wants to be left alone, and whether it is a quota that is used up.
+pub(super) fn blocked(response: &Response<Bytes>, now: Millis) -> (Millis, bool) {
     let is_quota = contains(response.body(), "QUOTA_EXCEEDED");
-    Answer::Blocked { until: retry::blocked_until(response.headers(), is_quota, now), is_quota }
+    (retry::blocked_until(response.headers(), is_quota, now), is_quota)
 }
 
 /// Spotify's words for a 403, as far as they are known; some come as plain text.

@@ -10,14 +10,14 @@ use crate::domain::{ids::UserId, instant::Millis};
 /// A user as Spotify knows them.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct Account {
-    pub user_id: UserId,
+    pub user: UserId,
+    /// Spotify's older id of them, which may change; `None` for a user of imports.
     pub spotify_user_id: Option<String>,
-    pub spotify_account_id: Option<String>,
 }
 
 /// The user of a Spotify account: by the id that never changes; by the other one only where one side has no better.
 pub async fn find(db: &dyn Db, user_id: &str, account_id: Option<&str>) -> Result<Option<Account>, StoreError> {
-    const SELECT: &str = "SELECT id AS user_id, spotify_user_id, spotify_account_id FROM users
+    const SELECT: &str = "SELECT id AS user, spotify_user_id FROM users
 WHERE spotify_account_id = ?2
    OR (spotify_user_id = ?1 AND (?2 IS NULL OR spotify_account_id IS NULL))
 ORDER BY spotify_account_id IS NULL LIMIT 1";
@@ -25,7 +25,7 @@ ORDER BY spotify_account_id IS NULL LIMIT 1";
 }
 
 pub async fn of_user(db: &dyn Db, user: UserId) -> Result<Option<Account>, StoreError> {
-    const SELECT: &str = "SELECT id AS user_id, spotify_user_id, spotify_account_id FROM users WHERE id = ?1";
+    const SELECT: &str = "SELECT id AS user, spotify_user_id FROM users WHERE id = ?1";
     db.first(Statement::new(SELECT).bind(user)).await
 }
 

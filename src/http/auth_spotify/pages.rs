@@ -140,12 +140,13 @@ pub fn wants_html(headers: &HeaderMap) -> bool {
 }
 
 fn page(title: &str, paragraphs: &[&str]) -> Response<Body> {
-    let text: String = paragraphs.iter().map(|text| format!("<p>{}</p>\n", escaped(text))).collect();
+    let paragraphs: Vec<String> = paragraphs.iter().map(|text| format!("<p>{}</p>", escaped(text))).collect();
+    let text = paragraphs.join("\n");
     let html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>Listenlog: {title}</title>\n\
          <style>body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 3rem auto; padding: 0 1rem }}\
-         </style>\n<h1>{title}</h1>\n{text}</html>\n"
+         </style>\n<h1>{title}</h1>\n{text}\n</html>\n"
     );
     let mut response = Html(html).into_response();
     let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \

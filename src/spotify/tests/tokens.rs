@@ -1,5 +1,7 @@
 //! Tokens: expired, rotated, taken back, refreshed by two at once, sealed, lost.
 
+use std::fmt::Write;
+
 use listenlog_workbench::fake_spotify::Fault;
 
 use super::*;
@@ -232,7 +234,7 @@ fn no_secret_is_in_any_row_error_or_answer_whatever_goes_wrong() {
         app.clock.set(NOW.plus_ms(hour * HOUR_MS));
         fake.lock().unwrap().fail(path, fault, 1);
         let outcome = poll(&app, user);
-        said.push_str(&format!("{outcome:?}"));
+        write!(said, "{outcome:?}").unwrap();
         if let Err(error) = outcome {
             said.push_str(&error.to_string());
         }
@@ -240,7 +242,7 @@ fn no_secret_is_in_any_row_error_or_answer_whatever_goes_wrong() {
     let again = log_in(&app, &fake, "/auth/login", "nobody");
     said.push_str(&String::from_utf8_lossy(&again.bytes));
     let session = block_on(Session::load(&app.app, user));
-    said.push_str(&format!("{session:?}"));
+    write!(said, "{session:?}").unwrap();
     assert!(!said.contains("fake-"), "{said}");
     assert!(!everything_stored(&app).contains("fake-"));
 }

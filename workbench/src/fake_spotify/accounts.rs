@@ -15,7 +15,8 @@ pub(super) struct Code {
     listener: String,
     client_id: String,
     redirect_uri: String,
-    code_challenge: String,
+    /// S256 of the verifier.
+    challenge: String,
     scopes: String,
     given_at_ms: i64,
 }
@@ -54,7 +55,7 @@ impl FakeSpotify {
             listener: listener.id.clone(),
             client_id: field("client_id"),
             redirect_uri: redirect_uri.clone(),
-            code_challenge: field("code_challenge"),
+            challenge: field("code_challenge"),
             scopes,
             given_at_ms: now_ms,
         };
@@ -111,7 +112,7 @@ impl FakeSpotify {
         let is_right = code.client_id == client_id
             && form.get("redirect_uri") == Some(&code.redirect_uri)
             && (43..=128).contains(&verifier.len())
-            && challenge == code.code_challenge
+            && challenge == code.challenge
             && now_ms - code.given_at_ms <= CODE_LIFE_MS;
         if !is_right {
             return invalid();

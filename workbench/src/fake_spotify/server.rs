@@ -38,11 +38,11 @@ impl FakeServer {
         let listener = TcpListener::bind(("127.0.0.1", port.unwrap_or(0)))?;
         let port = listener.local_addr()?.port();
         let server = Self { port, fake: Arc::new(Mutex::new(fake)), ahead_ms: Arc::default() };
-        let served = server.clone();
+        let accepting = server.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let served = served.clone();
-                thread::spawn(move || served.serve(stream));
+                let answering = accepting.clone();
+                thread::spawn(move || answering.serve(stream));
             }
         });
         Ok(server)

@@ -52,7 +52,7 @@ impl FakeTrack {
         json!({
             "id": self.id, "uri": self.uri, "type": "track", "name": self.name, "duration_ms": self.duration_ms,
             "explicit": false, "disc_number": 1, "track_number": 1, "is_local": self.id.is_none(), "preview_url": null,
-            "external_ids": self.isrc.as_ref().map(|isrc| json!({"isrc": isrc})).unwrap_or_else(|| json!({})),
+            "external_ids": self.isrc.as_ref().map_or_else(|| json!({}), |isrc| json!({"isrc": isrc})),
             "external_urls": {"spotify": self.id.as_ref().map(|id| format!("https://open.spotify.com/track/{id}"))},
             "album": {
                 "id": self.album_id, "uri": album_uri, "type": "album", "album_type": "album", "name": self.album_name,
