@@ -20,6 +20,8 @@ CREATE TABLE sync_states (
   failed_polls INTEGER NOT NULL DEFAULT 0,
   -- Polls that brought nothing new since the last one that did: they leave no row in `job_runs`.
   quiet_polls INTEGER NOT NULL DEFAULT 0,
+  -- Entries of the last poll that could not be read.
+  unreadable INTEGER NOT NULL DEFAULT 0,
   last_poll_started_at INTEGER,
   last_poll_completed_at INTEGER,
   -- The newest play that Spotify ever listed; it only moves forward.
@@ -40,12 +42,6 @@ CREATE TABLE possible_gaps (
   found_at INTEGER NOT NULL,
   PRIMARY KEY (user_id, from_at)
 ) STRICT, WITHOUT ROWID;
-
--- A row here stops every sync; there is never more than one.
-CREATE TABLE sync_pause (
-  id INTEGER PRIMARY KEY CHECK (id = 1),
-  paused_at INTEGER NOT NULL
-) STRICT;
 
 -- When each entry of the schedule last ran.
 CREATE TABLE schedule_ticks (

@@ -3,14 +3,17 @@
 //! Must stay true: an error names the variable and what is allowed, never its value; Debug shows no secret; what a part
 //! does not need is not required.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 use axum::http::HeaderValue;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::spotify::settings::SpotifySettings;
+use crate::{
+    domain::instant::{DAY_MS, MINUTE_MS},
+    spotify::settings::SpotifySettings,
+};
 
 mod import_limits;
 
@@ -36,11 +39,48 @@ pub struct Config {
     pub audit_retention_days: u32,
     /// Origins whose pages may call; none unless set.
     pub cors_allowed_origins: Vec<HeaderValue>,
+    pub collecting: CollectingSettings,
     pub spotify: SpotifySettings,
 }
 
 /// A hundred years: as good as for ever, and still an instant.
 pub const MAX_RETENTION_DAYS: u32 = 36_500;
+
+/// How often listeners are polled, and how far back the first sync goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CollectingSettings {
+    pub poll_interval_ms: i64,
+    pub initial_sync_enabled: bool,
+    pub initial_sync_max_ms: i64,
+    pub initial_sync_max_requests: u64,
+}
+
+impl CollectingSettings {
+    fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+        let number = |name: &'static str, default: i64, range: RangeInclusive<i64>, problem: &'static str| {
+            let Some(text) = var(name).filter(|text| !text.is_empty()) else { return Ok(default) };
+            text.parse().ok().filter(|number| range.contains(number)).ok_or(wrong(name, problem))
+        };
+        // 25 minutes are the shortest time in which 50 plays can push each other off Spotify's list.
+        let poll_interval =
+            number("POLL_INTERVAL_MINUTES", 10, 1..=1_440, "must be a whole number of minutes from 1 to 1440")?;
+        let max_days =
+            number("INITIAL_SYNC_MAX_DAYS", 30, 1..=36_500, "must be a whole number of days from 1 to 36500")?;
+        let max_requests =
+            number("INITIAL_SYNC_MAX_REQUESTS", 200, 1..=10_000, "must be a whole number from 1 to 10000")?;
+        let initial_sync_enabled = match var("INITIAL_SYNC_ENABLED").unwrap_or_default().to_ascii_lowercase().as_str() {
+            "" | "true" | "1" => true,
+            "false" | "0" => false,
+            _ => return Err(wrong("INITIAL_SYNC_ENABLED", "must be true or false")),
+        };
+        Ok(Self {
+            poll_interval_ms: poll_interval * MINUTE_MS,
+            initial_sync_enabled,
+            initial_sync_max_ms: max_days * DAY_MS,
+            initial_sync_max_requests: max_requests.unsigned_abs(),
+        })
+    }
+}
 
 /// How the person who runs it proves who they are.
 pub enum AdminAccess {
@@ -173,6 +213,7 @@ impl Config {
             audit_retention_days: retention_days("AUDIT_RETENTION_DAYS", 365)?,
             cors_allowed_origins: origins(&trimmed("CORS_ALLOWED_ORIGINS").unwrap_or_default())?,
             spotify: SpotifySettings::from_vars(&var)?,
+            collecting: CollectingSettings::from_vars(trimmed)?,
         })
     }
 }
@@ -297,6 +338,10 @@ mod tests {
             ("IMPORT_INCOGNITO", "perhaps"),
             ("DEFAULT_TIMEZONE", "Mars/Base"),
             ("LOG_LEVEL", "loud"),
+            ("POLL_INTERVAL_MINUTES", "1441"),
+            ("INITIAL_SYNC_ENABLED", "perhaps"),
+            ("INITIAL_SYNC_MAX_DAYS", "-1"),
+            ("INITIAL_SYNC_MAX_REQUESTS", "none"),
             ("PUBLIC_URL", "https://a.example/path"),
             ("PUBLIC_URL", "http://a.example"),
             ("PUBLIC_URL", "https://me@a.example"),

@@ -47,6 +47,9 @@ pub enum AppError {
     /// The thing is in a state that forbids the action.
     #[error("{0}")]
     Conflict(String),
+    /// Spotify did not do what was asked; the sentence says why and what would help.
+    #[error("{0}")]
+    Upstream(String),
     #[error("{0}")]
     Malformed(String),
     /// No credentials, or wrong ones. `challenge` is the WWW-Authenticate header.
@@ -82,6 +85,7 @@ impl AppError {
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Upstream(_) => StatusCode::BAD_GATEWAY,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -99,6 +103,11 @@ impl AppError {
             Self::Archive(StorageError::Failed(_)) | Self::Queue(_) => true,
             _ => false,
         }
+    }
+
+    /// Whether a tool decided so itself, after it was called rightly: an answer that a model can act on.
+    pub const fn is_of_the_tool(&self) -> bool {
+        matches!(self, Self::NotFound(_) | Self::Conflict(_) | Self::Upstream(_))
     }
 
     /// When it is worth another try.

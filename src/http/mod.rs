@@ -10,6 +10,7 @@ pub mod admin_grants;
 pub mod admin_imports;
 pub mod admin_logs;
 pub mod admin_spotify;
+pub mod admin_sync;
 pub mod admin_tokens;
 pub mod admin_users;
 pub mod auth;
@@ -103,6 +104,12 @@ pub fn routes() -> Vec<Route> {
                 .put(admin_spotify::set_credentials)
                 .delete(admin_spotify::delete_credentials),
         ),
+        admin("/admin/users/{user_id}/pause", post(admin_sync::pause)),
+        admin("/admin/users/{user_id}/resume", post(admin_sync::resume)),
+        admin("/admin/users/{user_id}/trigger-sync", post(admin_sync::trigger)),
+        admin("/admin/sync-status", get(admin_sync::status)),
+        admin("/admin/sync/pause", post(admin_sync::pause_everyone)),
+        admin("/admin/sync/resume", post(admin_sync::resume_everyone)),
         admin("/admin/users/{user_id}/import", post(admin_imports::upload)),
         admin("/admin/users/{user_id}/tokens", get(admin_tokens::list).post(admin_tokens::issue)),
         admin("/admin/users/{user_id}/tokens/{token_id}", delete(admin_tokens::revoke)),

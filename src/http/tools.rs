@@ -61,7 +61,7 @@ pub async fn call(
     let outcome = match understand(&headers, body, &mut asked_for).await {
         Ok((tool, arguments)) => match tool.call(app, caller, arguments).await {
             Ok(result) => Ok(Called { tool: tool.name, success: true, result: Some(result), error: None }),
-            Err(error @ AppError::NotFound(_)) => {
+            Err(error) if error.is_of_the_tool() => {
                 Ok(Called { tool: tool.name, success: false, result: None, error: Some(error.detail()) })
             }
             Err(error) => Err(error),

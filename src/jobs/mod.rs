@@ -3,6 +3,7 @@
 //! All kinds of work are listed in [`handle`], all ticks in [`schedule`]. Must stay true: a message is a hint to look
 //! at a row; doubled, it is a no-op; lost, the sweep sends it again.
 
+pub mod collecting;
 pub mod import_archive;
 pub mod message;
 pub mod runs;
@@ -79,6 +80,6 @@ async fn run(app: &App, message: JobMessage) -> Verdict {
     match message {
         JobMessage::ImportArchive { import_job_id } => import_archive::run(app, import_job_id).await,
         JobMessage::Run { job_run_id } => runs::run(app, job_run_id).await,
-        JobMessage::Poll { .. } => Verdict::Bury { why: "polling is not set up" },
+        JobMessage::Poll { user_id } => collecting::poll(app, user_id).await,
     }
 }

@@ -6,7 +6,7 @@
 //! Must stay true: a run that fails is tried again with growing pauses, and given up after some attempts without any
 //! progress; its failure stands in its row whatever else is undone; nobody waits inside a run.
 
-use super::{Verdict, message::JobMessage};
+use super::{Verdict, collecting, message::JobMessage};
 use crate::{
     app::App,
     domain::{
@@ -44,9 +44,10 @@ impl RunEnd {
 }
 
 /// What each kind of run does.
-async fn work(_: &App, run: &ClaimedRun) -> Result<RunEnd, AppError> {
+async fn work(app: &App, run: &ClaimedRun) -> Result<RunEnd, AppError> {
     match run.kind {
-        JobKind::InitialSync | JobKind::ImportZip | JobKind::Poll => {
+        JobKind::InitialSync => collecting::sync_initially(app, run).await,
+        JobKind::ImportZip | JobKind::Poll => {
             Err(AppError::Internal("runs of this kind are not worked on by themselves"))
         }
     }
@@ -119,13 +120,13 @@ pub fn pause_ms(failures: i64) -> i64 {
 /// An error as a run's row tells it: never SQL, and nothing of what was sent.
 pub fn fault_of(error: &AppError) -> Fault {
     let class = match error {
-        AppError::Store(StoreError::Retryable(_)) => "database_unreachable",
+        AppError::Store(error) if error.is_outage() => "database_unreachable",
         AppError::Archive(_) => "archive_storage",
         AppError::NotConfigured(_) => "not_configured",
         _ => "internal",
     };
     let sentence = match error {
-        AppError::Store(StoreError::Retryable(_)) => "The database could not be reached for a while.".to_owned(),
+        AppError::Store(error) if error.is_outage() => "The database could not be reached for a while.".to_owned(),
         error if error.status().is_server_error() && class != "not_configured" => {
             "Something failed on our side; the log rows of this run say more.".to_owned()
         }

@@ -8,17 +8,50 @@ use tracing::Instrument;
 
 use crate::{
     app::App,
-    domain::instant::{DAY_MS, Millis},
+    domain::instant::{DAY_MS, HOUR_MS, MINUTE_MS, Millis},
     error::AppError,
-    jobs::{message::JobMessage, runs},
-    store::{import_jobs, oauth_clients, oauth_grants},
+    jobs::{collecting, message::JobMessage, runs},
+    store::{import_jobs, oauth_clients, oauth_grants, schedule_ticks},
     telemetry::{self, Capture, Service},
 };
 
-/// Every minute: what is due or stuck is sent again.
+/// Every minute: what is due or stuck is sent again, polls among it.
 pub const SWEEP: &str = "* * * * *";
-/// Every hour: archives that no import will ever read are deleted, and OAuth clients and grants that are over.
+/// Every hour: archives that no import will ever read are deleted, and OAuth clients and grants that are over; who must
+/// authorize again soon is told of.
 pub const TIDY: &str = "17 * * * *";
+
+/// Something that the clock starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub name: &'static str,
+    pub cron: &'static str,
+    /// How far apart its ticks are, and how far into that they come.
+    period_ms: i64,
+    offset_ms: i64,
+}
+
+/// All of it.
+pub const SCHEDULE: [Entry; 2] = [
+    Entry { name: "sweep", cron: SWEEP, period_ms: MINUTE_MS, offset_ms: 0 },
+    Entry { name: "tidy", cron: TIDY, period_ms: HOUR_MS, offset_ms: 17 * MINUTE_MS },
+];
+
+/// A tick may come late by this much before somebody should look.
+const LATE_MS: i64 = 5 * MINUTE_MS;
+
+impl Entry {
+    /// The first tick after `now`.
+    pub const fn next_run_at(&self, now: Millis) -> Millis {
+        let into_period_ms = (now.0 - self.offset_ms).rem_euclid(self.period_ms);
+        now.plus_ms(self.period_ms - into_period_ms)
+    }
+
+    /// Whether a tick should have come and did not. One that never came is overdue.
+    pub fn is_overdue(&self, last_run_at: Option<Millis>, now: Millis) -> bool {
+        last_run_at.is_none_or(|last| now.since_ms(last) > self.period_ms + LATE_MS)
+    }
+}
 
 /// Does what the clock asks for. `now` is the tick's own time.
 pub async fn tick(app: &App, cron: &str, now: Millis) {
@@ -29,12 +62,19 @@ pub async fn tick(app: &App, cron: &str, now: Millis) {
             SWEEP => {
                 sweep(app, now).await;
                 runs::sweep(app, now).await;
+                collecting::sweep(app, now).await;
             }
             TIDY => {
                 tidy(app, now).await;
                 forget_clients(app, now).await;
+                collecting::warn_of_reauthorization(app, now).await;
             }
             other => tracing::error!(cron = other, "No job is set for this cron"),
+        }
+        if let Some(entry) = SCHEDULE.iter().find(|entry| entry.cron == cron)
+            && let Err(error) = app.db.run(schedule_ticks::ran(entry.name, now)).await
+        {
+            tracing::warn!(%error, "That a tick came could not be recorded");
         }
         telemetry::flush(app, &capture).await;
     }
@@ -106,9 +146,20 @@ mod tests {
     }
 
     #[test]
+    fn the_next_tick_is_the_first_after_now() {
+        let [sweep, tidy] = SCHEDULE;
+        assert_eq!(sweep.next_run_at(Millis(60_000)), Millis(120_000));
+        assert_eq!(tidy.next_run_at(Millis(16 * MINUTE_MS)), Millis(17 * MINUTE_MS));
+        assert_eq!(tidy.next_run_at(Millis(17 * MINUTE_MS)), Millis(77 * MINUTE_MS));
+        assert!(tidy.is_overdue(None, Millis(0)) && !tidy.is_overdue(Some(Millis(0)), Millis(HOUR_MS)));
+        assert!(sweep.is_overdue(Some(Millis(0)), Millis(7 * MINUTE_MS)));
+    }
+
+    #[test]
     fn every_cron_of_the_configuration_is_known_here() {
         let configuration = include_str!("../../wrangler.toml");
         let line = configuration.lines().find(|line| line.starts_with("crons")).unwrap();
-        assert_eq!(line, format!("crons = [\"{SWEEP}\", \"{TIDY}\"]"));
+        let known = SCHEDULE.map(|entry| format!("\"{}\"", entry.cron));
+        assert_eq!(line, format!("crons = [{}]", known.join(", ")));
     }
 }

@@ -32,6 +32,9 @@ use crate::{
 /// more of them had to be seen.
 const MAX_CONTESTS: usize = 20;
 
+/// Up to so many observations, everything about their tracks is read with the plays, in one call.
+const FEW: usize = 100;
+
 /// What is to be taken up in one batch.
 #[derive(Clone, Copy)]
 pub struct TakeUp<'a> {
@@ -90,9 +93,15 @@ async fn hold(app: &App, guards: &[Statement]) -> Result<(), StoreError> {
 async fn change(app: &App, what: &TakeUp<'_>, slack_ms: i64) -> Result<Option<Change>, AppError> {
     let clusters = matching::clusters(what.observations, slack_ms);
     let ranges: Vec<(Millis, Millis)> = clusters.iter().map(|cluster| (cluster.seen_from, cluster.seen_to)).collect();
-    let found = plays::in_ranges(&*app.db, what.user, &ranges).await?;
+    // A poll has few observations and a bound on its calls of the database: what may have to be known comes along.
+    let beside = (what.observations.len() <= FEW).then(|| {
+        let named: Vec<TrackId> = what.observations.iter().map(|observation| observation.track).collect();
+        tracks::select_identities_near(what.user, &plays::as_json(&ranges), &named)
+    });
+    let found = plays::in_ranges(&*app.db, what.user, &ranges, beside).await?;
     let found = found.ok_or_else(|| AppError::NotFound("The user was deleted.".to_owned()))?;
-    let (identities, observations) = compared(app, what.observations, &found.rows).await?;
+    let known = found.beside.map(tracks::read_identities).transpose()?;
+    let (identities, observations) = compared(app, what.observations, &found.rows, known).await?;
     let mut change = Change { version: found.version, ..Change::default() };
     let mut stored = found.rows.into_iter().peekable();
     let mut outcomes = vec![Outcome::Duplicate; observations.len()];
@@ -122,6 +131,7 @@ async fn compared<'a>(
     app: &App,
     observations: &'a [Observation],
     rows: &[PlayRow],
+    known: Option<HashMap<TrackId, Identity>>,
 ) -> Result<(Identities, Cow<'a, [Observation]>), AppError> {
     let source = observations.first().map(|observation| observation.source);
     let is_alone = rows.iter().all(|row| match row.sources() {
@@ -133,11 +143,15 @@ async fn compared<'a>(
     if is_alone && observations.iter().all(|observation| Some(observation.source) == source) {
         return Ok((Identities::default(), observations.into()));
     }
-    let mut wanted: Vec<TrackId> = rows.iter().flat_map(PlayRow::tracks).collect();
-    wanted.extend(observations.iter().map(|observation| observation.track));
-    wanted.sort_unstable();
-    wanted.dedup();
-    let mut identities = tracks::identities(&*app.db, &wanted).await?;
+    let mut identities = if let Some(known) = known {
+        known
+    } else {
+        let mut wanted: Vec<TrackId> = rows.iter().flat_map(PlayRow::tracks).collect();
+        wanted.extend(observations.iter().map(|observation| observation.track));
+        wanted.sort_unstable();
+        wanted.dedup();
+        tracks::identities(&*app.db, &wanted).await?
+    };
     for observation in observations {
         learn(identities.entry(observation.track).or_default(), observation);
     }

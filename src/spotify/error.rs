@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::{config::SettingError, domain::instant::Millis, store::StoreError};
+use crate::{config::SettingError, domain::instant::Millis, error::AppError, store::StoreError};
 
 /// Endpoints that Spotify counts together, as far as is known; a block of one leaves the others alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -178,6 +178,19 @@ pub enum SpotifyError {
 }
 
 impl SpotifyError {
+    /// As an assistant is told of it: what would help, if anything would.
+    pub fn for_tools(self) -> AppError {
+        match self {
+            Self::Store(error) => error.into(),
+            Self::NotConfigured(error) => AppError::NotConfigured(error),
+            Self::NoRandomness => AppError::Internal("the platform gives no randomness"),
+            Self::NotConnected | Self::NeedsReauth(_) => {
+                AppError::Conflict(format!("This cannot be asked of Spotify: {self}. Log in at /auth/login."))
+            }
+            error => AppError::Upstream(format!("{error}.")),
+        }
+    }
+
     /// One word for `job_runs.error_class` and for filters.
     pub const fn class(&self) -> &'static str {
         match self {

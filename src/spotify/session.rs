@@ -188,7 +188,7 @@ impl Session {
 }
 
 /// Tokens for the store.
-pub(super) fn seal(
+pub fn seal(
     app: &App,
     user: UserId,
     access_token: &Secret,

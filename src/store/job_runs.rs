@@ -11,7 +11,7 @@ mod tests;
 
 use serde::Deserialize;
 
-use super::{Db, Statement, StoreError, assert_that, rows::integer_bool};
+use super::{Db, Rows, Statement, StoreError, assert_that, rows::integer_bool};
 use crate::domain::{
     ids::{JobRunId, UserId},
     instant::{MINUTE_MS, Millis},
@@ -151,6 +151,13 @@ pub async fn create(db: &dyn Db, new: NewRun<'_>, now: Millis) -> Result<Option<
     Ok(db.first::<Id>(insert_unless_under_way(new, now)).await?.map(|row| row.id))
 }
 
+/// The queued run of a kind for a user, if there is one.
+pub async fn queued(db: &dyn Db, kind: JobKind, user: UserId) -> Result<Option<JobRunId>, StoreError> {
+    const SELECT: &str = "SELECT id FROM job_runs WHERE status IN ('queued', 'running') AND status = 'queued' \
+        AND job_type = ?1 AND user_id = ?2";
+    Ok(db.first::<Id>(Statement::new(SELECT).bind(kind.as_str()).bind(user)).await?.map(|row| row.id))
+}
+
 /// A row that tells of work which is over already, such as a poll that brought something.
 pub struct EndedRun<'a> {
     pub kind: JobKind,
@@ -225,6 +232,7 @@ pub async fn claim(db: &dyn Db, id: JobRunId, token: String, now: Millis) -> Res
           attempts = attempts + 1, stalled_attempts = stalled_attempts + 1, not_before = NULL, \
           started_at = coalesce(started_at, ?4), updated_at = ?4 \
         WHERE id = ?1 AND status = 'queued' AND import_job_id IS NULL AND coalesce(not_before, 0) <= ?4 \
+          AND job_type NOT IN (SELECT job_type FROM paused_job_types) \
         RETURNING job_type, user_id, cursor, stalled_attempts, cancel_requested";
     let statement = Statement::new(CLAIM).bind(id).bind(token.as_str()).bind(now.plus_ms(LEASE_MS)).bind(now);
     let row: Option<ClaimedRow> = db.first(statement).await?;
@@ -245,6 +253,8 @@ pub enum Heartbeat {
     Held,
     /// End at this step.
     CancelRequested,
+    /// All runs of its kind are paused: give it back at this step.
+    Paused,
     /// Another works on it, or nobody may any more: write nothing.
     Lost,
 }
@@ -259,19 +269,31 @@ impl RunLease {
 
     /// Keeps the lease alive and asks whether to go on.
     pub async fn heartbeat(&self, db: &dyn Db, now: Millis) -> Result<Heartbeat, StoreError> {
+        Self::read_beat(db.run(self.beat(now)).await?)
+    }
+
+    /// The same for a batch of the worker's own; [`RunLease::read_beat`] reads its rows.
+    pub fn beat(&self, now: Millis) -> Statement {
+        const BEAT: &str = "UPDATE job_runs SET lease_until = ?3, updated_at = ?4 \
+            WHERE id = ?1 AND status = 'running' AND lease_token = ?2 RETURNING cancel_requested, \
+              job_type IN (SELECT job_type FROM paused_job_types) AS is_paused";
+        let until = now.plus_ms(LEASE_MS);
+        Statement::new(BEAT).bind(self.run).bind(self.token.as_str()).bind(until).bind(now)
+    }
+
+    pub fn read_beat(rows: Rows) -> Result<Heartbeat, StoreError> {
         #[derive(Deserialize)]
-        struct Flag {
+        struct Flags {
             #[serde(deserialize_with = "integer_bool")]
             cancel_requested: bool,
+            #[serde(deserialize_with = "integer_bool")]
+            is_paused: bool,
         }
-        const BEAT: &str = "UPDATE job_runs SET lease_until = ?3, updated_at = ?4 \
-            WHERE id = ?1 AND status = 'running' AND lease_token = ?2 RETURNING cancel_requested";
-        let until = now.plus_ms(LEASE_MS);
-        let statement = Statement::new(BEAT).bind(self.run).bind(self.token.as_str()).bind(until).bind(now);
-        Ok(match db.first::<Flag>(statement).await? {
+        Ok(match rows.first::<Flags>()? {
             None => Heartbeat::Lost,
-            Some(Flag { cancel_requested: true }) => Heartbeat::CancelRequested,
-            Some(Flag { cancel_requested: false }) => Heartbeat::Held,
+            Some(Flags { cancel_requested: true, .. }) => Heartbeat::CancelRequested,
+            Some(Flags { is_paused: true, .. }) => Heartbeat::Paused,
+            Some(_) => Heartbeat::Held,
         })
     }
 
@@ -350,7 +372,7 @@ pub struct Swept {
 
 /// Takes runs back from workers that fell silent, gives up those that never get anywhere, and lists what is due.
 ///
-/// Runs of a paused user's sync wait: they are listed once the user is resumed.
+/// Runs of a paused kind wait, and so does the sync of a paused user: they are listed once that is resumed.
 pub async fn sweep(db: &dyn Db, now: Millis) -> Result<Swept, StoreError> {
     const GIVE_UP: &str = "UPDATE job_runs SET status = 'error', lease_token = NULL, lease_until = NULL, \
           error_class = 'interrupted', \
@@ -364,8 +386,9 @@ pub async fn sweep(db: &dyn Db, now: Millis) -> Result<Swept, StoreError> {
         WHERE status IN ('queued', 'running') AND status = 'running' AND lease_until <= ?1 RETURNING id";
     const DUE: &str = "SELECT id FROM job_runs WHERE status IN ('queued', 'running') AND status = 'queued' \
           AND import_job_id IS NULL AND updated_at <= ?1 - 60000 AND coalesce(not_before, 0) <= ?1 \
-          AND NOT (job_type = 'initial_sync' AND (EXISTS (SELECT 1 FROM sync_pause) OR EXISTS \
-            (SELECT 1 FROM sync_states WHERE sync_states.user_id = job_runs.user_id AND paused_at IS NOT NULL))) \
+          AND job_type NOT IN (SELECT job_type FROM paused_job_types) \
+          AND NOT (job_type = 'initial_sync' AND EXISTS \
+            (SELECT 1 FROM sync_states WHERE sync_states.user_id = job_runs.user_id AND paused_at IS NOT NULL)) \
         ORDER BY id LIMIT 100";
     let mut results = db
         .batch(vec![

@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub mod api_tracks;
 pub mod askers;
 pub mod assistant_tokens;
 pub mod audit;
@@ -29,10 +30,13 @@ pub mod oauth_clients;
 pub mod oauth_grants;
 pub mod play_list;
 pub mod plays;
+pub mod possible_gaps;
 pub mod repeating;
 pub mod rows;
+pub mod schedule_ticks;
 pub mod spotify_accounts;
 pub mod spotify_tokens;
+pub mod sync_states;
 pub mod tracks;
 pub mod users;
 

@@ -25,6 +25,8 @@ const PAGE_ROWS: usize = 8_000;
 pub struct InRanges {
     pub version: i64,
     pub rows: Vec<PlayRow>,
+    /// What `beside` gave, if it was asked.
+    pub beside: Option<Rows>,
 }
 
 #[derive(Deserialize)]
@@ -32,8 +34,13 @@ struct Version {
     plays_version: i64,
 }
 
-/// Reads the plays within `ranges`; `None` when there is no such user.
-pub async fn in_ranges(db: &dyn Db, user: UserId, ranges: &[(Millis, Millis)]) -> Result<Option<InRanges>, StoreError> {
+/// Reads the plays within `ranges`; `None` when there is no such user. `beside` is asked in the batch of the first page.
+pub async fn in_ranges(
+    db: &dyn Db,
+    user: UserId,
+    ranges: &[(Millis, Millis)],
+    mut beside: Option<Statement>,
+) -> Result<Option<InRanges>, StoreError> {
     // The ranges are the outer loop, and the key's comparison is kept off the index: each range is then one stretch of
     // it, read in order. An ORDER BY would send every row through a sorter, which D1 bills once more.
     let sql = format!(
@@ -42,8 +49,7 @@ pub async fn in_ranges(db: &dyn Db, user: UserId, ranges: &[(Millis, Millis)]) -
            AND p.ended_at >= max(ranges.value->>0, ?3) AND p.ended_at <= ranges.value->>1 \
          WHERE (+p.ended_at, +p.track_id, +p.ordinal) > (?3, ?4, ?5) LIMIT {PAGE_ROWS})"
     );
-    let ranges: Vec<[i64; 2]> = ranges.iter().map(|(from, to)| [from.0, to.0]).collect();
-    let ranges = serde_json::to_string(&ranges).unwrap_or_default();
+    let ranges = as_json(ranges);
     let mut after = PlayKey { ended_at: -1, track: TrackId(0), ordinal: 0 };
     let mut found: Option<InRanges> = None;
     loop {
@@ -54,10 +60,12 @@ pub async fn in_ranges(db: &dyn Db, user: UserId, ranges: &[(Millis, Millis)]) -
             .bind(after.track)
             .bind(after.ordinal);
         let version = Statement::new("SELECT plays_version FROM users WHERE id = ?1").bind(user);
-        let mut results = db.batch(vec![version, page]).await?;
-        let rows = document(results.pop())?;
-        let Some(version) = results.pop().unwrap_or_default().first::<Version>()? else { return Ok(None) };
-        let found = found.get_or_insert_with(|| InRanges { version: version.plays_version, rows: Vec::new() });
+        let statements = [Some(version), Some(page), beside.take()];
+        let mut results = db.batch(statements.into_iter().flatten().collect()).await?.into_iter();
+        let version = results.next().unwrap_or_default().first::<Version>()?;
+        let rows = document(results.next())?;
+        let Some(Version { plays_version: version }) = version else { return Ok(None) };
+        let found = found.get_or_insert_with(|| InRanges { version, rows: Vec::new(), beside: results.next() });
         if !rows.is_sorted_by_key(PlayRow::key) {
             return Err(StoreError::Shape("plays came out of order".to_owned()));
         }
@@ -71,6 +79,12 @@ pub async fn in_ranges(db: &dyn Db, user: UserId, ranges: &[(Millis, Millis)]) -
         }
     }
     Ok(found)
+}
+
+/// Ranges as statements take them: `[[from, to], ...]`.
+pub fn as_json(ranges: &[(Millis, Millis)]) -> String {
+    let ranges: Vec<[i64; 2]> = ranges.iter().map(|(from, to)| [from.0, to.0]).collect();
+    serde_json::to_string(&ranges).unwrap_or_default()
 }
 
 fn document(rows: Option<Rows>) -> Result<Vec<PlayRow>, StoreError> {
@@ -143,7 +157,7 @@ mod tests {
         for play in [&extended_only, &with_account, &extended_only] {
             let row = PlayRow::of(play, 0);
             block_on(db.batch(upsert(UserId(1), std::slice::from_ref(&row)))).unwrap();
-            let found = block_on(in_ranges(db, UserId(1), &[(Millis(0), Millis(1 << 50))])).unwrap().unwrap();
+            let found = block_on(in_ranges(db, UserId(1), &[(Millis(0), Millis(1 << 50))], None)).unwrap().unwrap();
             assert_eq!(found.rows, [row]);
         }
     }
@@ -179,13 +193,13 @@ mod tests {
         let db: &dyn Db = &*app.app.db;
         block_on(db.batch(upsert(UserId(1), &rows))).unwrap();
         let ranges = [(Millis(0), Millis(9_999_000)), (Millis(15_000_000), Millis(15_001_000))];
-        let found = block_on(in_ranges(db, UserId(1), &ranges)).unwrap().unwrap();
+        let found = block_on(in_ranges(db, UserId(1), &ranges, None)).unwrap().unwrap();
         assert_eq!(found.rows.len(), 10_002);
         assert_eq!(found.rows[..10_000], rows[..10_000]);
         let keys: Vec<PlayKey> = rows.iter().skip(2).map(PlayRow::key).collect();
         block_on(db.batch(delete(UserId(1), &keys))).unwrap();
-        let left = block_on(in_ranges(db, UserId(1), &[(Millis(0), Millis(i64::MAX / 1_000))])).unwrap().unwrap();
+        let left = block_on(in_ranges(db, UserId(1), &[(Millis(0), Millis(i64::MAX / 1_000))], None)).unwrap().unwrap();
         assert_eq!(left.rows, rows[..2]);
-        assert!(block_on(in_ranges(db, UserId(2), &ranges)).unwrap().is_none());
+        assert!(block_on(in_ranges(db, UserId(2), &ranges, None)).unwrap().is_none());
     }
 }

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use super::{Db, Statement, StoreError, plays::Identity};
+use super::{Db, Rows, Statement, StoreError, plays::Identity};
 use crate::domain::{
-    ids::{SongId, TrackId},
+    ids::{SongId, TrackId, UserId},
     track::TrackFacts,
 };
 
@@ -94,13 +94,30 @@ pub async fn identities(db: &dyn Db, tracks: &[TrackId]) -> Result<HashMap<Track
     let mut identities = HashMap::with_capacity(tracks.len());
     // 8,000 rows are far below the longest string, whatever is in them.
     for some in tracks.chunks(8_000) {
-        let text = db.run(Statement::new(SELECT).bind(json!(some).to_string())).await?.document()?;
-        let rows: Vec<IdentityRow> =
-            serde_json::from_str(&text).map_err(|error| StoreError::Shape(format!("tracks: {error}")))?;
-        identities
-            .extend(rows.into_iter().map(|(id, song, isrc, duration_ms)| (id, Identity { song, isrc, duration_ms })));
+        let rows = db.run(Statement::new(SELECT).bind(json!(some).to_string())).await?;
+        identities.extend(read_identities(rows)?);
     }
     Ok(identities)
+}
+
+/// The same for the batch that reads the plays within `ranges` (see [`super::plays::as_json`]): of these tracks and of
+/// those plays'. It reads the plays once more, so it is for short stretches. Read it with [`read_identities`].
+pub fn select_identities_near(user: UserId, ranges: &str, tracks: &[TrackId]) -> Statement {
+    const SELECT: &str = "SELECT json_group_array(json_array(id, song_id, isrc, duration_ms)) FROM tracks \
+        WHERE id IN (SELECT value FROM json_each(?3) UNION \
+          SELECT named.value FROM json_each(?2) AS ranges CROSS JOIN plays AS p ON p.user_id = ?1 \
+            AND p.ended_at >= ranges.value->>0 AND p.ended_at <= ranges.value->>1 \
+          CROSS JOIN json_each(json_array(p.track_id, p.account_track_id, p.api_track_id)) AS named)";
+    Statement::new(SELECT).bind(user).bind(ranges).bind(json!(tracks).to_string())
+}
+
+/// Reads the one row of a statement above.
+pub fn read_identities(rows: Rows) -> Result<HashMap<TrackId, Identity>, StoreError> {
+    let text = rows.document()?;
+    let rows: Vec<IdentityRow> =
+        serde_json::from_str(&text).map_err(|error| StoreError::Shape(format!("tracks: {error}")))?;
+    let identity = |(id, song, isrc, duration_ms)| (id, Identity { song, isrc, duration_ms });
+    Ok(rows.into_iter().map(identity).collect())
 }
 
 #[cfg(test)]

@@ -69,6 +69,11 @@ pub fn parameter_schema(parameter: &Parameter) -> Map<String, Value> {
         ParameterKind::Zone | ParameterKind::DateOrInstant => {
             put("type", Value::from("string"));
         }
+        ParameterKind::Text { max_chars } => {
+            put("type", Value::from("string"));
+            put("minLength", Value::from(1));
+            put("maxLength", Value::from(max_chars));
+        }
     }
     match parameter.default {
         None => {}

@@ -20,6 +20,7 @@ use super::{
     kept::{CountedPlays, Key},
     parameters::Arguments,
     question::Question,
+    whose::{LISTED_USERS, nobody},
 };
 use crate::{
     app::App,
@@ -36,6 +37,7 @@ use crate::{
         askers::{self, Asker},
         catalogue::Catalogue,
         listening::{self, Columns, Listening, Sources, Span},
+        possible_gaps,
     },
 };
 
@@ -108,16 +110,21 @@ async fn ask(app: &App, question: Question, need: Need) -> Result<Answering, App
         }
     }
     let columns = Columns { tracks: need.tracks, coverage: need.coverage };
-    let scan =
-        |window: &Window| vec![listening::scan(question.user, window.from, window.to, now, question.counting, columns)];
+    let scan = |window: &Window| {
+        let scan = listening::scan(question.user, window.from, window.to, now, question.counting, columns);
+        let gaps = need.coverage.then(|| possible_gaps::select(question.user, window.from, window.to));
+        [Some(scan), gaps].into_iter().flatten().collect()
+    };
     let Looked { asker, zone, window, span, more } = look(app, &question, now, scan).await?;
-    let listening = Listening::read(more.into_iter().next().unwrap_or_default(), columns)?;
+    let mut more = more.into_iter();
+    let listening = Listening::read(more.next().unwrap_or_default(), columns)?;
+    let possible_gaps = more.next().unwrap_or_default().all()?;
     let figures = Figures::count(&listening, &zone, need);
     let catalogue = know(app, &asker, &figures, need).await?;
     let songs = if need.tracks { figures.songs(&catalogue) } else { IdMap::default() };
     let sources = if need.coverage { listening.sources() } else { Sources::default() };
     let rows = listening.rows();
-    let counted = Arc::new(CountedPlays { asker, span, rows, sources, figures, songs, catalogue });
+    let counted = Arc::new(CountedPlays { asker, span, rows, sources, possible_gaps, figures, songs, catalogue });
     app.kept.keep(key, &counted);
     Ok(Answering { question, zone, window, now, counted })
 }
@@ -157,7 +164,7 @@ async fn look(
         let (of_asker, of_ids, of_span) = (next(), next(), next());
         let Some(asker) = askers::read(of_asker)? else {
             let ids = askers::read_ids(of_ids)?;
-            return Err(nobody(question, &ids));
+            return Err(nobody(question.user, &ids));
         };
         app.memory.learn_zone(question.user, &asker.timezone);
         zone = question.zone.clone().unwrap_or_else(|| zone_of(&asker.timezone));
@@ -168,20 +175,6 @@ async fn look(
         }
     }
     Err(AppError::Internal("the user's zone changed while the question was asked"))
-}
-
-const LISTED_USERS: u32 = 50;
-
-fn nobody(question: &Question, ids: &[UserId]) -> AppError {
-    match (question.user, ids) {
-        (Some(user), _) => AppError::NotFound(format!("User {user} not found.")),
-        (None, []) => AppError::NotFound("There are no users yet.".to_owned()),
-        (None, ids) => {
-            let listed: Vec<String> = ids.iter().map(ToString::to_string).collect();
-            let rule = format!("is required, since there is more than one user; there are: {}", listed.join(", "));
-            AppError::invalid("user_id", rule)
-        }
-    }
 }
 
 fn no_window(error: WindowError) -> AppError {

@@ -74,6 +74,17 @@ pub struct Coverage {
     pub gaps: Vec<GapItem>,
     /// Further gaps that were left out.
     pub gaps_left_out: usize,
+    /// Stretches in which Spotify may have listed plays that were never seen, since its list was full of unknown ones
+    /// when it was asked next; oldest first.
+    pub possible_gaps: Vec<PossibleGapItem>,
+}
+
+/// From the last play known before to the first known after.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(inline))]
+pub struct PossibleGapItem {
+    pub from: Millis,
+    pub to: Millis,
 }
 
 /// Days without any data.
@@ -125,6 +136,11 @@ pub fn coverage(asked: &Answering) -> Coverage {
         coverage_ratio: share(active_days, requested_days, 3).min(1.0),
         gaps: gaps.into_iter().map(GapItem::from).collect(),
         gaps_left_out,
+        possible_gaps: asked
+            .possible_gaps
+            .iter()
+            .map(|gap| PossibleGapItem { from: gap.from_at, to: gap.to_at })
+            .collect(),
     }
 }
 
@@ -139,7 +155,14 @@ fn answer(asked: &Answering) -> CoverageAnswer {
         .max_by_key(|gap| gap.days)
         .map(|gap| format!("The longest gap is {} days without data, from {} to {}.", gap.days, gap.from, gap.to));
     let Common { window, counted, coverage_note } = common;
-    let coverage_note = coverage_note.or(longest_inside);
+    let overflown = coverage.possible_gaps.last().map(|gap| {
+        format!(
+            "Plays between {} and {} may be missing: Spotify was asked too late for them.",
+            asked.date(gap.from),
+            asked.date(gap.to)
+        )
+    });
+    let coverage_note = overflown.or(coverage_note).or(longest_inside);
     let counted = Counted { estimated_ms: 0, estimated_share: 0.0, ..counted };
     CoverageAnswer { common: Common { window, counted, coverage_note }, coverage }
 }

@@ -17,6 +17,7 @@ use crate::{
         askers::Asker,
         catalogue::Catalogue,
         listening::{Counting, Sources, Span},
+        possible_gaps::PossibleGap,
     },
 };
 
@@ -38,6 +39,8 @@ pub struct CountedPlays {
     pub span: Option<Span>,
     pub rows: i64,
     pub sources: Sources,
+    /// Only with [`Need::coverage`].
+    pub possible_gaps: Vec<PossibleGap>,
     pub figures: Figures,
     /// Plays by canonical track, with estimates. Only with [`Need::tracks`].
     pub songs: IdMap<Tally>,

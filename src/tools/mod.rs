@@ -17,11 +17,18 @@ mod history_top_albums;
 mod history_top_artists;
 mod history_top_tracks;
 pub mod kept;
+mod ops_latest_import_jobs;
+mod ops_latest_job_runs;
+mod ops_list_users;
+mod ops_sync_status;
 pub mod parameters;
 mod question;
 mod rankings;
+mod spotify_get_top;
+mod spotify_search;
 #[cfg(test)]
 mod tests;
+mod whose;
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -36,7 +43,7 @@ use crate::{
 };
 
 /// Every tool, by name.
-static TOOLS: [&Tool; 7] = [
+static TOOLS: [&Tool; 13] = [
     &history_coverage::TOOL,
     &history_listening_heatmap::TOOL,
     &history_repeat_rate::TOOL,
@@ -44,6 +51,12 @@ static TOOLS: [&Tool; 7] = [
     &history_top_albums::TOOL,
     &history_top_artists::TOOL,
     &history_top_tracks::TOOL,
+    &ops_latest_import_jobs::TOOL,
+    &ops_latest_job_runs::TOOL,
+    &ops_list_users::TOOL,
+    &ops_sync_status::TOOL,
+    &spotify_get_top::TOOL,
+    &spotify_search::TOOL,
 ];
 
 /// What an assistant can call.
@@ -101,6 +114,12 @@ impl Tool {
         let user = caller.whose(arguments.integer("user_id").map(UserId))?;
         (self.run)(Context { app, user, tool: self.name }, arguments).await.map(bounds::bounded)
     }
+}
+
+/// The answer of a tool about one user, and its log row. What was asked is not in it.
+fn answered(context: &Context, user: UserId, answer: &impl serde::Serialize) -> Result<Value, AppError> {
+    tracing::info!(user_id = user.0, tool = context.tool, "A tool answered");
+    serde_json::to_value(answer).map_err(|_| AppError::Internal("an answer was not JSON"))
 }
 
 /// The tool of this name or alias.

@@ -34,6 +34,10 @@ pub enum ParameterKind {
     Zone,
     /// `2019-06-21`, or an RFC 3339 instant.
     DateOrInstant,
+    /// Words, with blanks around them taken away.
+    Text {
+        max_chars: usize,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +53,7 @@ enum Argument {
     Word(&'static str),
     Zone(TimeZone),
     Edge(Edge),
+    Text(String),
 }
 
 /// The arguments of a call, checked against the tool's parameters. Defaults are filled in by the readers.
@@ -135,6 +140,7 @@ impl Arguments {
         given_word -> &'static str: Word(value) => value,
         zone -> &TimeZone: Zone(value) => value,
         edge -> Edge: Edge(value) => *value,
+        text -> &str: Text(value) => value.as_str(),
     }
 
     /// A number, or its default.
@@ -203,6 +209,7 @@ impl ParameterKind {
             Self::DateOrInstant => {
                 "must be a date such as 2019-06-21, or an instant such as 2019-06-21T18:30:00Z".to_owned()
             }
+            Self::Text { max_chars } => format!("must be a text of 1 to {max_chars} characters"),
         }
     }
 
@@ -221,6 +228,10 @@ impl ParameterKind {
                 zone.filter(|zone| !zone.is_unknown()).map(Argument::Zone)
             }
             Self::DateOrInstant => Edge::parse(raw.text()?).map(Argument::Edge),
+            Self::Text { max_chars } => {
+                let text = raw.text()?.trim();
+                (1..=*max_chars).contains(&text.chars().count()).then(|| Argument::Text(text.to_owned()))
+            }
         }
     }
 }

@@ -86,7 +86,7 @@ fn bench_every_tool() {
             });
         });
         println!("{days:>6} days  SQLite's GROUP BY by track   {grouped:>10.1?}");
-        for name in super::super::names() {
+        for name in super::history_tools() {
             let tool = super::super::find(name).unwrap();
             let ask = || {
                 let arguments = json!({"days": days});

@@ -35,6 +35,11 @@ fn app_with_user(timezone: &str) -> TestApp {
     app
 }
 
+/// The tools that answer from stored plays, by name.
+fn history_tools() -> Vec<&'static str> {
+    super::names().into_iter().filter(|name| name.starts_with("history_")).collect()
+}
+
 /// The result of a call that succeeds.
 fn result(app: &TestApp, tool: &str, arguments: &Value) -> Value {
     let answer = app.post("/mcp/call", &json!({"tool": tool, "arguments": arguments}));

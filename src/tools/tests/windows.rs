@@ -68,7 +68,7 @@ fn dates_are_days_of_the_user_or_of_the_zone_asked_for() {
 fn a_warm_question_is_one_batch() {
     let app = app_with_user("Europe/Berlin");
     plays_at(&app, &[NOW.0 - DAY_MS]);
-    let tools = super::super::names();
+    let tools = super::history_tools();
     let calls = |arguments: &Value| -> Vec<u64> {
         let cost = |name: &&str| {
             let tool = super::super::find(name).unwrap();
@@ -109,7 +109,7 @@ fn a_zone_that_changed_is_noticed() {
 #[test]
 fn a_user_without_plays_gets_empty_answers_that_say_so() {
     let app = app_with_user("UTC");
-    for tool in super::super::names() {
+    for tool in super::history_tools() {
         let answer = result(&app, tool, &json!({}));
         assert_eq!(answer["counted"]["plays"], 0, "{tool}");
         assert_eq!(answer["coverage_note"], "Nothing has been recorded for this user yet.");
@@ -185,7 +185,7 @@ fn a_long_list_of_long_names_stays_below_what_an_assistant_takes() {
         });
         scene.plays(1, &[ScenePlay::new(Millis(NOW.0 - id), id, 60_000)]);
     }
-    for tool in super::super::names() {
+    for tool in super::history_tools() {
         let arguments = if tool.starts_with("history_top") { json!({"limit": 100}) } else { json!({}) };
         let text = result(&app, tool, &arguments).to_string();
         assert!(text.chars().count() < 100_000, "{tool}: {}", text.chars().count());
