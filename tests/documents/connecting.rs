@@ -7,7 +7,7 @@ use crate::repository::{files_ending, first_cells, read, section};
 /// The documents in `docs/`.
 fn guides() -> Vec<String> {
     let guides: Vec<String> = files_ending(".md").into_iter().filter(|file| file.starts_with("docs/")).collect();
-    assert!(guides.contains(&"docs/gpt-action.md".to_owned()), "{guides:?}");
+    assert!(["assistants", "gpt-action"].iter().all(|name| guides.contains(&format!("docs/{name}.md"))), "{guides:?}");
     guides
 }
 
@@ -65,6 +65,7 @@ fn guides_name_routes_that_are_there() {
     };
     for guide in guides() {
         let text = read(&guide);
+        // An address ends a host name: what follows it is a path, or nothing.
         let addresses = text.split("https://listenlog.example").skip(1);
         let marked = text.split('`').skip(1).step_by(2).filter_map(|code| {
             let (method, path) = code.split_once(' ')?;

@@ -7,9 +7,11 @@ use super::{super::challenge, *};
 #[test]
 fn a_client_finds_its_way_from_a_refusal_to_an_answer() {
     let dance = Dance::new();
-    let challenge = challenge(&dance.app.app, &HeaderMap::new(), &RESOURCE.parse().unwrap()).unwrap();
+    let refused = dance.app.send(Request::post(RESOURCE).body(Body::from("{}")).unwrap());
+    assert_eq!(refused.status, 401);
+    let challenge = refused.headers[header::WWW_AUTHENTICATE].to_str().unwrap();
     assert!(challenge.starts_with("Bearer ") && challenge.contains("scope=\"read ops\""), "{challenge}");
-    let metadata = between(&challenge, "resource_metadata=\"", "\"");
+    let metadata = between(challenge, "resource_metadata=\"", "\"");
     let resource = dance.get(metadata.strip_prefix(ISSUER).unwrap());
     assert_eq!(resource.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
     let resource = resource.json();
@@ -44,6 +46,13 @@ fn a_client_finds_its_way_from_a_refusal_to_an_answer() {
         (&json!("Bearer"), &json!(3600), &json!("read ops"))
     );
     assert!(dance.opens(&tokens));
+    let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).to_string();
+    let request = Request::post(RESOURCE)
+        .header(header::AUTHORIZATION, format!("Bearer {}", text(&tokens, "access_token")))
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::ACCEPT, "application/json, text/event-stream");
+    let listed = dance.app.send(request.body(Body::from(message)).unwrap());
+    assert!(!listed.json()["result"]["tools"].as_array().unwrap().is_empty());
     // Its own user alone.
     assert_eq!(dance.ask(text(&tokens, "access_token"), &json!({"user_id": 1})), 200);
     assert_eq!(dance.ask(text(&tokens, "access_token"), &json!({"user_id": 2})), 403);
