@@ -69,7 +69,7 @@ lint: tools-rust
 native: tools-rust
 	cargo test --workspace --locked
 
-end-to-end: build
+end-to-end: build tests/clients/node_modules/.installed
 	cargo test --locked --features end-to-end --test end_to_end
 
 build/.built: $(SOURCES) | tools
@@ -100,6 +100,10 @@ node_modules/.installed: package.json package-lock.json
 	npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
 
+tests/clients/node_modules/.installed: tests/clients/package.json tests/clients/package-lock.json
+	cd tests/clients && npm install --no-save --no-audit --no-fund --loglevel=error
+	@touch $@
+
 ## make clean   remove everything that was built, and what make dev stored
 clean:
-	rm -rf build target node_modules $(STATE)
+	rm -rf build target node_modules tests/clients/node_modules $(STATE)

@@ -16,6 +16,8 @@ mod import;
 mod measure;
 #[path = "listenlog/native_import.rs"]
 mod native_import;
+#[path = "listenlog/protocol.rs"]
+mod protocol;
 #[path = "listenlog/questions.rs"]
 mod questions;
 #[path = "listenlog/report.rs"]
@@ -92,6 +94,7 @@ fn run(extent: Extent) -> Result<(), Failure> {
     let archive = plan.write(&plan.live())?;
     let mut worker = import::measure(extent, &archive, &folder.0, &mut report)?;
     answers::measure(extent, &mut worker, &folder.0, &mut report)?;
+    protocol::measure(extent, &worker, &mut report)?;
     throughput::measure(extent, &worker, &mut report)?;
     worker.stop();
     println!("{}", report.text(extent));

@@ -11,6 +11,8 @@
 
 #[path = "end_to_end/answers/mod.rs"]
 mod answers;
+#[path = "end_to_end/clients.rs"]
+mod clients;
 #[path = "end_to_end/deployed.rs"]
 mod deployed;
 #[path = "end_to_end/door.rs"]
@@ -21,5 +23,7 @@ mod imports;
 mod logs;
 #[path = "end_to_end/spotify.rs"]
 mod spotify;
+#[path = "end_to_end/tokens.rs"]
+mod tokens;
 #[path = "end_to_end/worker.rs"]
 mod worker;

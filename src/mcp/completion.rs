@@ -1,6 +1,7 @@
 //! `completion/complete`: what an argument may be completed to.
 //!
-//! Must stay true: artists are those that the caller's own user played, never those of others in the same catalogue.
+//! Must stay true: artists are those that the caller's own user played, never those of others in the same catalogue; for
+//! what is not known there are no completions, which is no error while somebody types.
 
 use jiff::tz;
 use serde::Deserialize;
@@ -8,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Asking, prompts,
-    reply::{Reply, RpcError, clipped, read},
+    reply::{Reply, RpcError, read},
     resources::YEAR_TEMPLATE,
 };
 use crate::{
@@ -62,9 +63,7 @@ const LISTED_USERS: u32 = 200;
 pub async fn complete(asking: &Asking, params: Map<String, Value>) -> Result<Reply, RpcError> {
     let Complete { reference, argument, context } = read(params)?;
     let is_known = match &reference {
-        Reference::Prompt { name } => prompts::arguments_of(name)
-            .ok_or_else(|| RpcError::invalid_params(format!("There is no prompt {}.", clipped(name))))?
-            .any(|known| known == argument.name),
+        Reference::Prompt { name } => prompts::takes(name, &argument.name),
         Reference::Resource { uri } => uri.contains(&format!("{{{}}}", argument.name)),
     };
     let begun = normalised(&argument.value);
@@ -115,13 +114,13 @@ async fn user_ids(asking: &Asking) -> Result<Vec<String>, RpcError> {
         return Ok(vec![credential.user_id.to_string()]);
     }
     let (users, _) = users::list(&*asking.app.db, LISTED_USERS, 0).await.map_err(AppError::from)?;
-    Ok(users.into_iter().map(|user| user.id.to_string()).collect())
+    Ok(users.into_iter().map(|listed| listed.id.to_string()).collect())
 }
 
 /// Artists that the user played, most plays first. Nothing when it cannot be told whose.
 async fn artists(asking: &Asking, context: &Context) -> Result<Vec<String>, RpcError> {
-    let named = context.arguments.get("user_id").and_then(|id| id.as_str()?.parse().ok().map(UserId));
-    let Ok(user) = asking.caller.check(Right::READ).and_then(|()| asking.caller.whose(named)) else {
+    let asked_for = context.arguments.get("user_id").and_then(|id| id.as_str()?.parse().ok().map(UserId));
+    let Ok(user) = asking.caller.check(Right::READ).and_then(|()| asking.caller.whose(asked_for)) else {
         return Ok(Vec::new());
     };
     match tools::artists_played(&asking.app, user).await {

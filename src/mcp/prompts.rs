@@ -58,10 +58,10 @@ static PROMPTS: [Prompt; 3] = [
     },
 ];
 
-/// The names of a prompt's arguments; `None`: there is no such prompt.
-pub fn arguments_of(name: &str) -> Option<impl Iterator<Item = &'static str>> {
-    let prompt = PROMPTS.iter().find(|prompt| prompt.name == name)?;
-    Some(prompt.arguments.iter().map(|argument| argument.name))
+/// Whether there is such a prompt with such an argument.
+pub fn takes(name: &str, argument: &str) -> bool {
+    let prompt = PROMPTS.iter().find(|prompt| prompt.name == name);
+    prompt.is_some_and(|prompt| prompt.arguments.iter().any(|known| known.name == argument))
 }
 
 /// `prompts/list`.

@@ -186,6 +186,8 @@ fn completion_knows_zones_and_the_artists_of_ones_own_user() {
     assert_eq!(complete(&token, template.clone(), "year", "202", json!({}))[0], "2026");
     assert_eq!(complete(&token, template.clone(), "user_id", "", json!({})), json!(["1"]));
     assert_eq!(complete(ADMIN_TOKEN, template, "user_id", "", json!({})), json!(["1", "2"]));
-    let unknown = json!({"ref": {"type": "ref/prompt", "name": "x"}, "argument": {"name": "a", "value": ""}});
-    assert_eq!(ask_old(&app, &token, "completion/complete", &unknown)["error"]["code"], -32_602);
+    let unknown = json!({"type": "ref/prompt", "name": "x"});
+    assert_eq!(complete(&token, unknown, "artist", "", json!({})), json!([]));
+    let shapeless = json!({"ref": {"type": "ref/tool", "name": "x"}, "argument": {"name": "a", "value": ""}});
+    assert_eq!(ask_old(&app, &token, "completion/complete", &shapeless)["error"]["code"], -32_602);
 }

@@ -118,7 +118,7 @@ fn nobody_and_nobody_in_particular_are_told_apart() {
     names(&problem(&whose, 422, "whose"), "user_id", &listed);
     let called = scene.admin().post_json("/mcp/call", &json!({"tool": "history_top_artists"})).unwrap();
     names(&problem(&called, 422, "whose call"), "user_id", &listed);
-    for wrong in [json!("1"), json!(0), json!(1.5), json!({"id": 1}), json!(9.3e18)] {
+    for wrong in [json!("me"), json!(0), json!(1.5), json!({"id": 1}), json!(9.3e18)] {
         let answer = scene.admin().post_json(TOP, &json!({"user_id": wrong})).unwrap();
         names(&problem(&answer, 422, &wrong.to_string()), "user_id", "must be a whole number");
     }

@@ -1,0 +1,19 @@
+// What every client is asked to do; one line of JSON tells what it saw.
+export async function listAndCall(client, tool, args) {
+  const { tools } = await client.listTools();
+  const { resources } = await client.listResources();
+  const { prompts } = await client.listPrompts();
+  const called = await client.callTool({ name: tool, arguments: JSON.parse(args) });
+  const refused = await client.callTool({ name: tool, arguments: { days: "many" } });
+  console.log(
+    JSON.stringify({
+      tools: tools.map((each) => each.name),
+      resources: resources.map((each) => each.uri),
+      prompts: prompts.map((each) => each.name),
+      result: called.structuredContent,
+      text: called.content[0].text,
+      refused: refused.isError === true,
+    }),
+  );
+  await client.close();
+}

@@ -1,0 +1,217 @@
+//! The MCP endpoint as others' programs see it: the protocol's conformance suite, both SDKs, the Inspector, and a bridge for
+//! assistants that know only stdio. Their versions are pinned in `tests/clients/`.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use listenlog_workbench::runtime::repository;
+use serde_json::{Value, json};
+
+use crate::{tokens::issue, worker::Worker};
+
+/// The suite asks hundreds of questions, and the machine may be busy.
+const PATIENCE: Duration = Duration::from_mins(4);
+
+/// A Worker, and a token of a user without plays.
+struct Scene {
+    worker: &'static Worker,
+    token: String,
+}
+
+impl Scene {
+    fn set() -> Self {
+        let worker = Worker::shared();
+        let token = issue(worker, worker.user("Europe/Berlin"), &["read", "ops"]).token;
+        Self { worker, token }
+    }
+
+    fn url(&self) -> String {
+        format!("{}/mcp", self.worker.runtime.client().base_url())
+    }
+}
+
+fn clients() -> PathBuf {
+    repository().join("tests/clients")
+}
+
+/// Node of the version that the clients need.
+fn node(arguments: &[&str]) -> Command {
+    let mut command = Command::new(repository().join("node_modules/.bin/node"));
+    command.args(arguments).current_dir(clients());
+    command
+}
+
+struct Ended {
+    succeeded: bool,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs a client to its end. What it keeps for itself goes into the Worker's state.
+fn run(scene: &Scene, name: &str, arguments: &[&str]) -> Ended {
+    let home = scene.worker.state.join(format!("home-of-{name}"));
+    fs::create_dir_all(&home).unwrap();
+    let (out, err) = (home.join("stdout"), home.join("stderr"));
+    let mut command = node(arguments);
+    command.env("HOME", &home).env("NO_COLOR", "1").stdin(Stdio::null());
+    command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
+    let mut child = command.spawn().unwrap();
+    let status = wait(&mut child);
+    let [stdout, stderr] = [out, err].map(|path| fs::read_to_string(path).unwrap());
+    Ended { succeeded: status, stdout, stderr }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test's patience")]
+fn wait(child: &mut Child) -> bool {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.success();
+        }
+        if began.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("a client did not come to an end");
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The suite cannot send a token: this adds it.
+struct Proxy {
+    process: Child,
+    url: String,
+}
+
+impl Proxy {
+    fn start(scene: &Scene) -> Self {
+        let url = scene.url();
+        let port = url.trim_end_matches("/mcp").rsplit(':').next().unwrap();
+        let mut command = node(&["with-token.mjs", port, &scene.token]);
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut port = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut port).unwrap();
+        Self { process, url: format!("http://127.0.0.1:{}/mcp", port.trim()) }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // It may have ended with a failed test already.
+        _ = self.process.kill();
+        _ = self.process.wait();
+    }
+}
+
+/// Fails for a scenario that fails without being named in the baseline, and for one that is named and passes.
+fn assert_conforms(requirements: &str) {
+    let scene = Scene::set();
+    let proxy = Proxy::start(&scene);
+    let suite = "node_modules/@modelcontextprotocol/conformance/dist/index.js";
+    let baseline = format!("baseline-{requirements}.yml");
+    let arguments =
+        [suite, "server", "--url", &proxy.url, "--requirements", requirements, "--expected-failures", &baseline];
+    let ended = run(&scene, &format!("conformance-{requirements}"), &arguments);
+    assert!(ended.succeeded, "{}\n{}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.contains("wire-schema-valid") || !ended.stdout.is_empty());
+}
+
+#[test]
+fn the_conformance_suite_of_2025_11_25_finds_what_its_baseline_says() {
+    assert_conforms("2025-11-25");
+}
+
+#[test]
+fn the_conformance_suite_of_2026_07_28_finds_what_its_baseline_says() {
+    assert_conforms("2026-07-28");
+}
+
+#[test]
+fn every_baseline_entry_has_its_reason() {
+    for requirements in ["2025-11-25", "2026-07-28"] {
+        let baseline = fs::read_to_string(clients().join(format!("baseline-{requirements}.yml"))).unwrap();
+        for line in baseline.lines().filter(|line| line.trim_start().starts_with("- ")) {
+            let reason = line.split_once(" # ").map(|(_, reason)| reason.trim()).unwrap_or_default();
+            assert!(reason.len() > 10, "{requirements}: {line}");
+        }
+    }
+}
+
+const TOOL: &str = "history_coverage";
+
+/// The arguments have fixed ends, so that two calls give one answer.
+fn arguments() -> Value {
+    json!({"from": "2020-01-01", "to": "2020-12-31"})
+}
+
+/// What one of the scripts saw is what plain HTTP tells.
+fn assert_sees(script: &str, more: &[&str]) {
+    let scene = Scene::set();
+    let (url, asked) = (scene.url(), arguments().to_string());
+    let all = [&[script, &url, &scene.token, TOOL, &asked], more].concat();
+    let ended = run(&scene, &[&[script], more].concat().join("-"), &all);
+    assert!(ended.succeeded, "{script}: {}\n{}", ended.stdout, ended.stderr);
+    let seen: Value = serde_json::from_str(ended.stdout.trim()).unwrap();
+    let client = scene.worker.runtime.client().with_bearer(&scene.token);
+    let expected = client.post_json(&format!("/tools/{TOOL}"), &arguments()).unwrap().json();
+    assert_eq!(seen["result"], expected, "{script}");
+    assert_eq!(serde_json::from_str::<Value>(seen["text"].as_str().unwrap()).unwrap(), expected);
+    assert!(seen["tools"].as_array().unwrap().contains(&json!(TOOL)));
+    assert!(seen["prompts"].as_array().unwrap().contains(&json!("my_year_so_far")));
+    assert!(seen["resources"].as_array().unwrap().contains(&json!("listenlog://guide")));
+    assert_eq!(seen["refused"], true);
+}
+
+#[test]
+fn the_first_typescript_sdk_lists_and_calls() {
+    assert_sees("sdk-v1.mjs", &[]);
+}
+
+#[test]
+fn the_second_typescript_sdk_lists_and_calls_in_both_eras() {
+    assert_sees("sdk-v2.mjs", &["legacy"]);
+    assert_sees("sdk-v2.mjs", &["auto"]);
+}
+
+#[test]
+fn a_bridge_for_stdio_lists_and_calls() {
+    assert_sees("mcp-remote.mjs", &[]);
+}
+
+#[test]
+fn the_inspector_lists_and_calls_in_both_eras() {
+    let scene = Scene::set();
+    let (url, asked) = (scene.url(), arguments().to_string());
+    let bearer = format!("Authorization: Bearer {}", scene.token);
+    let inspector = "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js";
+    for era in ["legacy", "modern"] {
+        let inspect = |more: &[&str]| {
+            let fixed = [
+                inspector,
+                "--cli",
+                &url,
+                "--transport",
+                "http",
+                "--format",
+                "json",
+                "-q",
+                "--stored-auth-only",
+                "--header",
+                &bearer,
+                "--protocol-era",
+                era,
+            ];
+            run(&scene, "inspector", &[&fixed, more].concat())
+        };
+        let listed = inspect(&["--method", "tools/list", "--strict"]);
+        assert!(listed.succeeded && listed.stdout.contains(TOOL), "{era}: {}\n{}", listed.stdout, listed.stderr);
+        let called = inspect(&["--method", "tools/call", "--tool-name", TOOL, "--tool-args-json", &asked]);
+        assert!(called.succeeded, "{era}: {}\n{}", called.stdout, called.stderr);
+        assert!(called.stdout.contains("coverage_ratio"), "{era}: {}", called.stdout);
+    }
+}
