@@ -10,8 +10,8 @@ export async function listAndCall(client, tool, args) {
       tools: tools.map((each) => each.name),
       resources: resources.map((each) => each.uri),
       prompts: prompts.map((each) => each.name),
-      result: called.structuredContent,
       text: called.content[0].text,
+      agree: JSON.stringify(called.structuredContent) === JSON.stringify(JSON.parse(called.content[0].text)),
       refused: refused.isError === true,
     }),
   );

@@ -168,7 +168,7 @@ fn what_fails_inside_says_one_fixed_sentence() {
     let app = app_with_a_play();
     app.db.fail_after(0, Failure::BeforeWriting);
     let answer = app.post("/mcp/call", &json!({"tool": "history.coverage"}));
-    assert_eq!(answer.status, 500);
+    assert_eq!(answer.status, 503);
     let body = answer.json();
     assert_eq!((&body["tool"], &body["success"]), (&json!("history_coverage"), &json!(false)));
     assert_eq!(body["error"], body["detail"]);
