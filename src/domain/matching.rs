@@ -11,13 +11,21 @@
 mod candidates;
 mod end_distances;
 mod groups;
+mod nearest;
 #[cfg(test)]
 mod properties;
+mod sites;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 
-use self::candidates::{account_pairs, api_pairs};
 pub use self::end_distances::EndDistances;
+use self::{
+    candidates::Faces,
+    nearest::{partners, partners_by_length},
+    sites::Rule,
+};
 use super::{
     instant::{HOUR_MS, Millis},
     observation::{ACCOUNT_PRECISION_MS, Observation, RecordKey, Source},
@@ -57,33 +65,42 @@ fn unique(observations: impl IntoIterator<Item = Observation>) -> BTreeMap<Recor
 }
 
 fn with_api(extended: Vec<Observation>, api: Vec<Observation>) -> Vec<Play> {
-    let mut pairs = api_pairs(&extended, &api);
-    pairs.sort_unstable();
-    let mut plays: Vec<Play> = extended.into_iter().map(Play::of).collect();
-    let mut api: Vec<Option<Observation>> = api.into_iter().map(Some).collect();
-    for pair in pairs {
-        if let (Some(play), Some(seen)) = (plays.get_mut(pair.left), api.get_mut(pair.right))
-            && play.api.is_none()
-        {
-            play.api = seen.take();
-        }
-    }
-    plays.extend(api.into_iter().flatten().map(Play::of));
-    plays
+    let faces: Vec<Faces<'_>> = extended.iter().map(|row| [Some(row), None]).collect();
+    let items: Vec<&Observation> = api.iter().collect();
+    let pairs = partners(&faces, &items, &[Rule::Ends, Rule::ApiAtStart]);
+    let plays = extended.into_iter().map(Play::of).collect();
+    joined(plays, api, pairs)
 }
 
-fn with_account(mut plays: Vec<Play>, account: Vec<Observation>) -> Vec<Play> {
-    let mut pairs = account_pairs(&plays, &account);
-    pairs.sort_unstable();
-    let mut account: Vec<Option<Observation>> = account.into_iter().map(Some).collect();
-    for pair in pairs {
-        if let (Some(play), Some(seen)) = (plays.get_mut(pair.left), account.get_mut(pair.right))
-            && play.account.is_none()
-        {
-            play.account = seen.take();
+/// `plays` are those of extended rows in the order of their keys, and behind them those of API items alone in theirs.
+fn with_account(plays: Vec<Play>, account: Vec<Observation>) -> Vec<Play> {
+    let mut faces: Vec<Option<Faces<'_>>> =
+        plays.iter().map(|play| Some([play.extended.as_ref(), play.api.as_ref()])).collect();
+    let mut rows: Vec<Option<&Observation>> = account.iter().map(Some).collect();
+    let all: (Vec<Faces<'_>>, Vec<&Observation>) =
+        (faces.iter().flatten().copied().collect(), account.iter().collect());
+    let mut pairs = partners(&all.0, &all.1, &[Rule::EndsAndLengths, Rule::Ends, Rule::ApiAtStart]);
+    for (left, right) in &pairs {
+        if let (Some(faces), Some(row)) = (faces.get_mut(*left), rows.get_mut(*right)) {
+            (*faces, *row) = (None, None);
         }
     }
-    plays.extend(account.into_iter().flatten().map(Play::of));
+    pairs.extend(partners_by_length(&faces, &rows));
+    joined(plays, account, pairs)
+}
+
+/// Plays with their partners among `others`, and the rest of the others as plays of their own.
+fn joined(mut plays: Vec<Play>, others: Vec<Observation>, pairs: Vec<(usize, usize)>) -> Vec<Play> {
+    let mut others: Vec<Option<Observation>> = others.into_iter().map(Some).collect();
+    for (left, right) in pairs {
+        if let (Some(play), Some(other)) = (plays.get_mut(left), others.get_mut(right))
+            && let Some(other) = other.take()
+        {
+            let slot = play.slot(other.source);
+            *slot = Some(other);
+        }
+    }
+    plays.extend(others.into_iter().flatten().map(Play::of));
     plays
 }
 

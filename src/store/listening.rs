@@ -4,7 +4,8 @@
 //! rows takes longer than reading them. So the window is read once, in key order, into short texts of numbers, and
 //! counted in [`crate::domain`]. Must stay true:
 //! * each play of the window is read once, whatever the question: no sorter, no join, no second look;
-//! * the window is cut into weeks, one text each: a week of plays stays far below [`super::MAX_STRING_BYTES`];
+//! * the window is cut into weeks, one text each: a week of plays stays far below [`super::MAX_STRING_BYTES`]; where a
+//!   week does not, it is read again, cut by rows ([`Cut::ByRows`]);
 //! * the lists of one text are in one order, since one scan fills them together.
 
 use serde::Deserialize;
@@ -33,6 +34,18 @@ pub struct Counting {
     /// Shorter plays do not count; plays of unknown length do.
     pub min_ms_played: i64,
 }
+
+/// How a window is cut into texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Each play is read once. Nobody hears 50,000 plays in a week, but an export can say so.
+    ByWeeks,
+    /// Weeks, and within them so many rows each, numbered by a sorter.
+    ByRows,
+}
+
+/// Rows of a text that is cut by rows: each takes 40 bytes at most.
+const ROWS_OF_TEXT: usize = 20_000;
 
 const WEEK_MS: i64 = 7 * DAY_MS;
 /// 2008-01-01: Spotify opened later that year, so what lies before is read as one piece.
@@ -69,6 +82,7 @@ pub fn scan(
     now: Millis,
     counting: Counting,
     columns: Columns,
+    cut: Cut,
 ) -> Statement {
     let length = "(p.ms_played >= CAST(?3 AS INTEGER) OR p.ms_played IS NULL)";
     // For coverage the rows of other kinds are read as well: they show that there is data.
@@ -97,14 +111,22 @@ pub fn scan(
         parts.push(format!("count(*) FILTER (WHERE {counts} AND {seen} > 1)"));
         parts.push(list("p.ended_at - starts_at", &format!("NOT {counts}")));
     }
-    let sql = format!(
-        "WITH pieces AS MATERIALIZED (SELECT value->>0 AS starts_at, value->>1 AS ends_at FROM json_each(?2))
-         SELECT starts_at, (
-           SELECT {} FROM plays p
-           WHERE p.user_id = {ASKED_USER} AND p.ended_at >= starts_at AND p.ended_at < ends_at{kind_of_row}
-         ) AS plays FROM pieces",
-        parts.join(" || ';' || ")
-    );
+    let plays = parts.join(" || ';' || ");
+    let within = format!("p.user_id = {ASKED_USER} AND p.ended_at >= starts_at AND p.ended_at < ends_at{kind_of_row}");
+    let sql = match cut {
+        Cut::ByWeeks => format!(
+            "WITH pieces AS MATERIALIZED (SELECT value->>0 AS starts_at, value->>1 AS ends_at FROM json_each(?2))
+             SELECT starts_at, (SELECT {plays} FROM plays p WHERE {within}) AS plays FROM pieces"
+        ),
+        Cut::ByRows => format!(
+            "WITH pieces AS MATERIALIZED (SELECT value->>0 AS starts_at, value->>1 AS ends_at FROM json_each(?2))
+             SELECT starts_at, {plays} AS plays FROM (
+               SELECT starts_at, p.*, (row_number() OVER (
+                 PARTITION BY starts_at ORDER BY p.ended_at, p.track_id, p.ordinal) - 1) / {ROWS_OF_TEXT} AS part
+               FROM pieces CROSS JOIN plays p ON {within}
+             ) p GROUP BY starts_at, part ORDER BY starts_at, part"
+        ),
+    };
     Statement::new(sql).bind(user).bind(pieces(from, to, now)).bind(counting.min_ms_played)
 }
 

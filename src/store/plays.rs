@@ -16,8 +16,10 @@ use crate::domain::{
 use self::row::COLUMNS;
 pub use self::row::{Identities, Identity, PlayKey, PlayRow, numbered};
 
-/// Rows given per statement, so that the answer stays below the longest string D1 gives.
+/// Rows given per statement, so that the answer stays below the longest string D1 gives; where rows are so long that it
+/// does not, so many times fewer.
 const PAGE_ROWS: usize = 8_000;
+const FEWER: usize = 8;
 
 /// All rows of a user that ended within any of the ranges (both ends included); ranges do not overlap.
 ///
@@ -47,9 +49,10 @@ pub async fn in_ranges(
         "SELECT json_group_array(json_array({COLUMNS})) AS rows FROM (SELECT p.* FROM json_each(?2) AS ranges \
          CROSS JOIN plays AS p ON p.user_id = ?1 \
            AND p.ended_at >= max(ranges.value->>0, ?3) AND p.ended_at <= ranges.value->>1 \
-         WHERE (+p.ended_at, +p.track_id, +p.ordinal) > (?3, ?4, ?5) LIMIT {PAGE_ROWS})"
+         WHERE (+p.ended_at, +p.track_id, +p.ordinal) > (?3, ?4, ?5) LIMIT CAST(?6 AS INTEGER))"
     );
     let ranges = as_json(ranges);
+    let mut page_rows = PAGE_ROWS;
     let mut after = PlayKey { ended_at: -1, track: TrackId(0), ordinal: 0 };
     let mut found: Option<InRanges> = None;
     loop {
@@ -58,10 +61,18 @@ pub async fn in_ranges(
             .bind(ranges.as_str())
             .bind(after.ended_at)
             .bind(after.track)
-            .bind(after.ordinal);
+            .bind(after.ordinal)
+            .bind(page_rows as u64);
         let version = Statement::new("SELECT plays_version FROM users WHERE id = ?1").bind(user);
-        let statements = [Some(version), Some(page), beside.take()];
-        let mut results = db.batch(statements.into_iter().flatten().collect()).await?.into_iter();
+        let statements = [Some(version), Some(page), beside.clone()];
+        let mut results = match db.batch(statements.into_iter().flatten().collect()).await {
+            Err(StoreError::TooBig(_)) if page_rows > 1 => {
+                page_rows = (page_rows / FEWER).max(1);
+                continue;
+            }
+            results => results?.into_iter(),
+        };
+        beside = None;
         let version = results.next().unwrap_or_default().first::<Version>()?;
         let rows = document(results.next())?;
         let Some(Version { plays_version: version }) = version else { return Ok(None) };
@@ -69,7 +80,7 @@ pub async fn in_ranges(
         if !rows.is_sorted_by_key(PlayRow::key) {
             return Err(StoreError::Shape("plays came out of order".to_owned()));
         }
-        let is_last = rows.len() < PAGE_ROWS;
+        let is_last = rows.len() < page_rows;
         if let Some(last) = rows.last() {
             after = last.key();
         }
@@ -160,6 +171,23 @@ mod tests {
             let found = block_on(in_ranges(db, UserId(1), &[(Millis(0), Millis(1 << 50))], None)).unwrap().unwrap();
             assert_eq!(found.rows, [row]);
         }
+    }
+
+    #[test]
+    fn rows_of_long_words_are_found_in_smaller_pages() {
+        let app = TestApp::new();
+        app.post("/admin/users", &serde_json::json!({"display_name": "Ada"}));
+        let rows: Vec<PlayRow> = (0..9_000_i64)
+            .map(|number| {
+                let mut row = PlayRow::of(&play(), number);
+                row.17 = Some("spotify:playlist:".to_owned() + &"x".repeat(500));
+                row
+            })
+            .collect();
+        let db: &dyn Db = &*app.app.db;
+        block_on(db.batch(upsert(UserId(1), &rows))).unwrap();
+        let found = block_on(in_ranges(db, UserId(1), &[(Millis(0), Millis(1 << 50))], None)).unwrap().unwrap();
+        assert_eq!(found.rows, rows);
     }
 
     #[test]

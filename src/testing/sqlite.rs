@@ -32,6 +32,8 @@ pub enum Failure {
     AfterWriting,
     /// Another writer came in between: this SQL ran first, and the batch after it.
     Intruder(&'static str),
+    /// The database says this, and nothing of the batch happened.
+    Says(&'static str),
 }
 
 /// The migrations, as they are applied to D1.
@@ -107,8 +109,10 @@ impl Sqlite {
     fn batch_now(&self, statements: &[Statement]) -> Result<Vec<Rows>, StoreError> {
         let failure = self.due_failure();
         let lost = || StoreError::from_message("Network connection lost.");
-        if failure == Some(Failure::BeforeWriting) {
-            return Err(lost());
+        match failure {
+            Some(Failure::BeforeWriting) => return Err(lost()),
+            Some(Failure::Says(message)) => return Err(StoreError::from_message(message)),
+            _ => {}
         }
         if !statements.iter().any(|statement| statement.sql.contains("INSERT INTO logs")) {
             self.calls.fetch_add(1, Ordering::Relaxed);

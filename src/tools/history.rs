@@ -33,10 +33,10 @@ use crate::{
     },
     error::AppError,
     store::{
-        Rows, Statement,
+        Rows, Statement, StoreError,
         askers::{self, Asker},
         catalogue::Catalogue,
-        listening::{self, Columns, Listening, Sources, Span},
+        listening::{self, Columns, Cut, Listening, Sources, Span},
         possible_gaps,
     },
 };
@@ -110,12 +110,20 @@ async fn ask(app: &App, question: Question, need: Need) -> Result<Answering, App
         }
     }
     let columns = Columns { tracks: need.tracks, coverage: need.coverage };
-    let scan = |window: &Window| {
-        let scan = listening::scan(question.user, window.from, window.to, now, question.counting, columns);
-        let gaps = need.coverage.then(|| possible_gaps::select(question.user, window.from, window.to));
-        [Some(scan), gaps].into_iter().flatten().collect()
+    let scan = |cut: Cut| {
+        let question = &question;
+        move |window: &Window| {
+            let Window { from, to, .. } = *window;
+            let scan = listening::scan(question.user, from, to, now, question.counting, columns, cut);
+            let gaps = need.coverage.then(|| possible_gaps::select(question.user, from, to));
+            [Some(scan), gaps].into_iter().flatten().collect()
+        }
     };
-    let Looked { asker, zone, window, span, more } = look(app, &question, now, scan).await?;
+    let looked = match look(app, &question, now, scan(Cut::ByWeeks)).await {
+        Err(AppError::Store(StoreError::TooBig(_))) => look(app, &question, now, scan(Cut::ByRows)).await?,
+        looked => looked?,
+    };
+    let Looked { asker, zone, window, span, more } = looked;
     let mut more = more.into_iter();
     let listening = Listening::read(more.next().unwrap_or_default(), columns)?;
     let possible_gaps = more.next().unwrap_or_default().all()?;

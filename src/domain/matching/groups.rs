@@ -3,7 +3,17 @@
 //! Must stay true: what happens inside a group depends on nothing outside it, so a group that holds nothing new is left
 //! exactly as it is stored.
 
-use super::{END_MARGIN_MS, MAX_SPAN_MS, SeenTooLittle, candidates, match_observations, reach, sort_key};
+use std::collections::HashMap;
+
+use super::{
+    END_MARGIN_MS, MAX_SPAN_MS, SeenTooLittle,
+    candidates::{Faces, is_nameless},
+    match_observations,
+    nearest::{LengthClass, length_class},
+    reach,
+    sites::{Rule, site_pairs},
+    sort_key,
+};
 use crate::domain::{
     instant::Millis,
     observation::{Observation, Source},
@@ -38,9 +48,7 @@ fn rematch_groups(
     let mut units: Vec<Unit> = stored.into_iter().map(|play| Unit { play, is_fresh: false }).collect();
     units.extend(fresh.into_iter().map(|observation| Unit { play: Play::of(observation), is_fresh: true }));
     let mut groups = Groups::of(units.len());
-    for (left, right) in linked(&units) {
-        groups.join(left, right);
-    }
+    join_partners(&mut groups, &units);
     let mut is_touched = vec![false; units.len()];
     for (index, _) in units.iter().enumerate().filter(|(_, unit)| unit.is_fresh) {
         if let Some(touched) = is_touched.get_mut(groups.root(index)) {
@@ -77,38 +85,78 @@ struct Unit {
     is_fresh: bool,
 }
 
-/// Pairs of units of which some observations could be one play.
-fn linked(units: &[Unit]) -> Vec<(usize, usize)> {
-    let mut by_time: Vec<(Millis, usize, &Observation)> = units
-        .iter()
-        .enumerate()
-        .flat_map(|(index, unit)| unit.play.observations().map(move |seen| (seen.ended_at, index, seen)))
-        .collect();
-    by_time.sort_unstable_by_key(|(ended_at, index, seen)| (*ended_at, *index, seen.source));
-    let with_api = by_time.iter().any(|(_, _, seen)| seen.source == Source::Api);
-    // Without an API item only ends are compared, and those lie close together.
-    let reach_ms = if with_api { MAX_SPAN_MS + END_MARGIN_MS } else { END_MARGIN_MS };
-    let mut pairs = Vec::new();
-    for (position, (ended_at, left_index, left)) in by_time.iter().enumerate() {
-        let later = by_time.iter().skip(position + 1);
-        for (_, right_index, right) in later.take_while(|(later_at, _, _)| later_at.since_ms(*ended_at) <= reach_ms) {
-            if left_index != right_index && could_be_one(left, right) {
-                pairs.push((*left_index, *right_index));
+/// Joins the units of which some observations could be one play.
+fn join_partners(groups: &mut Groups, units: &[Unit]) {
+    let of = |source: Source| -> Vec<(usize, &Observation)> {
+        let seen =
+            units.iter().enumerate().flat_map(|(unit, known)| known.play.observations().map(move |seen| (unit, seen)));
+        seen.filter(|(_, seen)| seen.source == source).collect()
+    };
+    let (extended, account, api) = (of(Source::Extended), of(Source::Account), of(Source::Api));
+    join_by_rules(groups, &extended, &api, &[Rule::Ends, Rule::ApiAtStart]);
+    join_by_rules(groups, &extended, &account, &[Rule::Ends]);
+    join_by_rules(groups, &api, &account, &[Rule::Ends, Rule::ApiAtStart]);
+    join_by_length(groups, &extended, &account);
+}
+
+/// An observation and the unit it is of.
+type OfUnit<'a> = (usize, &'a Observation);
+
+fn join_by_rules(groups: &mut Groups, lefts: &[OfUnit<'_>], rights: &[OfUnit<'_>], rules: &[Rule]) {
+    let faces: Vec<Option<Faces<'_>>> = lefts.iter().map(|(_, seen)| Some(faces(seen))).collect();
+    let others: Vec<Option<&Observation>> = rights.iter().map(|(_, seen)| Some(*seen)).collect();
+    for rule in rules {
+        let found = site_pairs(&faces, &others, *rule);
+        let (mut is_joined_left, mut is_joined_right) = (vec![false; found.left.len()], vec![false; found.right.len()]);
+        for pair in found.pairs {
+            let left = join_site(groups, lefts, &found.left, &mut is_joined_left, pair.left);
+            let right = join_site(groups, rights, &found.right, &mut is_joined_right, pair.right);
+            if let (Some(left), Some(right)) = (left, right) {
+                groups.join(left, right);
             }
         }
     }
-    pairs
 }
 
-fn could_be_one(left: &Observation, right: &Observation) -> bool {
-    let (first, second) = if left.source <= right.source { (left, right) } else { (right, left) };
-    match (first.source, second.source) {
-        (Source::Extended, Source::Api) => candidates::fit_of_api(first, second).is_some(),
-        (Source::Extended | Source::Account, Source::Account | Source::Api) if first.source != second.source => {
-            let (row, other) = if first.source == Source::Account { (first, second) } else { (second, first) };
-            candidates::fit_of_account(other, row).is_some() || candidates::fit_of_nameless(other, row).is_some()
+fn faces(seen: &Observation) -> Faces<'_> {
+    if seen.source == Source::Extended { [Some(seen), None] } else { [None, Some(seen)] }
+}
+
+/// Joins the members of a site with each other, once, and names a unit among them. Those of one source are never one
+/// play, but what one of them takes the others cannot have.
+fn join_site(
+    groups: &mut Groups,
+    observations: &[OfUnit<'_>],
+    sites: &[Vec<usize>],
+    is_joined: &mut [bool],
+    site: usize,
+) -> Option<usize> {
+    let mut members = sites.get(site)?.iter().filter_map(|member| observations.get(*member)).map(|(unit, _)| *unit);
+    let first = members.next()?;
+    if !std::mem::replace(is_joined.get_mut(site)?, true) {
+        members.for_each(|unit| groups.join(first, unit));
+    }
+    Some(first)
+}
+
+fn join_by_length(groups: &mut Groups, extended: &[OfUnit<'_>], account: &[OfUnit<'_>]) {
+    let mut nameless: HashMap<LengthClass, usize> = HashMap::new();
+    for (unit, seen) in extended.iter().filter(|(_, seen)| is_nameless(seen)) {
+        let Some(class) = length_class(seen) else { continue };
+        nameless.entry(class).or_insert(*unit);
+    }
+    let mut wanted: HashMap<LengthClass, usize> = HashMap::new();
+    for (unit, seen) in account {
+        let Some(class) = length_class(seen) else { continue };
+        if let Some(first) = nameless.get(&class) {
+            wanted.insert(class, *first);
+            groups.join(*first, *unit);
         }
-        _ => false,
+    }
+    for (unit, seen) in extended.iter().filter(|(_, seen)| is_nameless(seen)) {
+        if let Some(first) = length_class(seen).and_then(|class| wanted.get(&class)) {
+            groups.join(*first, *unit);
+        }
     }
 }
 

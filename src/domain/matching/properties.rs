@@ -11,7 +11,7 @@ use crate::domain::{
     play::Play,
 };
 
-const NOON: Millis = Millis(1_561_982_400_000);
+pub const NOON: Millis = Millis(1_561_982_400_000);
 
 fn seen(source: Source, ended_at: Millis, song: i64) -> Observation {
     let song = SongId(song);
@@ -32,26 +32,26 @@ fn seen(source: Source, ended_at: Millis, song: i64) -> Observation {
     }
 }
 
-fn extended(at: Millis, song: i64) -> Observation {
+pub fn extended(at: Millis, song: i64) -> Observation {
     seen(Source::Extended, at, song)
 }
 
-fn api(at: Millis, song: i64) -> Observation {
+pub fn api(at: Millis, song: i64) -> Observation {
     seen(Source::Api, at, song)
 }
 
-fn account(at: Millis, song: i64) -> Observation {
+pub fn account(at: Millis, song: i64) -> Observation {
     seen(Source::Account, Millis(at.0.div_euclid(MINUTE_MS) * MINUTE_MS), song)
 }
 
 /// A row of a track that was withdrawn: a URI, and no names.
-fn nameless(at: Millis, song: i64) -> Observation {
+pub fn nameless(at: Millis, song: i64) -> Observation {
     let row = extended(at, song);
     Observation { song: None, details: Details { without_names: true, ..row.details.clone() }, ..row }
 }
 
 /// Few songs and short distances, so that chains of possible partners are common.
-fn observations() -> impl Strategy<Value = Vec<Observation>> {
+pub fn observations() -> impl Strategy<Value = Vec<Observation>> {
     let one = (0..4_u8, 0..900_i64, 1..4_i64, prop::sample::select(vec![31_000_i64, 60_000, 200_000]), any::<bool>());
     prop::collection::vec(one, 1..40).prop_map(|drawn| {
         let mut observations: Vec<Observation> = Vec::new();

@@ -48,6 +48,7 @@ pub async fn run(app: &App, id: ImportJobId) -> Verdict {
     tracing::info!(
         import_job_id = id.0,
         calls = after.calls - before.calls,
+        queries = after.queries - before.queries,
         rows_read = after.rows_read - before.rows_read,
         rows_written = after.rows_written - before.rows_written,
         "An import run ended"

@@ -191,3 +191,24 @@ fn a_long_list_of_long_names_stays_below_what_an_assistant_takes() {
         assert!(text.chars().count() < 100_000, "{tool}: {}", text.chars().count());
     }
 }
+
+#[test]
+fn a_week_of_more_plays_than_a_text_holds_is_counted_like_any_other() {
+    let app = app_with_user("UTC");
+    let scene = Scene(&app);
+    scene.artist(1, "Somebody").track(&track(7, &[1])).track(&track(8, &[1]));
+    let begin = NOW.minus_ms(40 * DAY_MS);
+    // Half of them in one second, so that no cut by time would do.
+    let crowd = (0..60_000).map(|number| ScenePlay { ordinal: number, ..ScenePlay::new(begin, 7, 40_000) });
+    let spread = (0..60_000).map(|number| ScenePlay::new(begin.plus_ms(1_000 + number * 7), 8, 31_000));
+    let few = (0..10).map(|number| ScenePlay::new(begin.plus_ms(20 * DAY_MS + number * 60_000), 8, 1_000));
+    scene.plays(1, &crowd.chain(spread).chain(few).collect::<Vec<_>>());
+    let top = result(&app, "history_top_tracks", &json!({"days": 90}));
+    let counts: Vec<i64> =
+        top["items"].as_array().unwrap().iter().map(|item| item["play_count"].as_i64().unwrap()).collect();
+    assert_eq!(counts, [60_000, 60_000]);
+    assert_eq!(top["items"][0]["ms_played"], 60_000_i64 * 40_000);
+    let coverage = result(&app, "history_coverage", &json!({"days": 90}));
+    assert_eq!(coverage["total_plays"], 120_000, "{coverage}");
+    assert_eq!(coverage["counted"]["rows"], 120_010, "{coverage}");
+}

@@ -1,5 +1,10 @@
 //! Whole imports through the front door: generated archives in, stored plays out, with faults in between.
 
+mod accounting;
+mod hostile;
+mod limits;
+mod orders;
+
 use listenlog_workbench::generator::{
     AccountLayout, ExportPlan, FieldSet, PERSONAL_VALUES, TruePlay, last_twelve_months, seen_by_account,
     seen_by_extended, write_account, write_endsong, write_extended, write_mixed,
@@ -19,7 +24,12 @@ const TRACKS: &str = "SELECT * FROM tracks ORDER BY id";
 const ARTISTS: &str = "SELECT * FROM artists ORDER BY id";
 
 fn app_with_user() -> TestApp {
-    let app = TestApp::new();
+    app_with_vars(&[])
+}
+
+fn app_with_vars(vars: &[(&str, &str)]) -> TestApp {
+    let admin = [("ADMIN_AUTH_MODE", "token"), ("ADMIN_TOKEN", crate::testing::test_app::ADMIN_TOKEN)];
+    let app = TestApp::with_vars(&[&admin, vars].concat());
     assert_eq!(app.post("/admin/users", &json!({"display_name": "Ada"})).status, 201);
     app
 }
@@ -276,13 +286,7 @@ fn personal_values_reach_no_table() {
 
 #[test]
 fn reaching_the_most_rows_is_partial_and_says_why() {
-    let vars = [
-        ("ADMIN_AUTH_MODE", "token"),
-        ("ADMIN_TOKEN", crate::testing::test_app::ADMIN_TOKEN),
-        ("IMPORT_MAX_RECORDS", "100"),
-    ];
-    let app = TestApp::with_vars(&vars);
-    app.post("/admin/users", &json!({"display_name": "Ada"}));
+    let app = app_with_vars(&[("IMPORT_MAX_RECORDS", "100")]);
     let job = import(&app, write_extended(&life(18), FieldSet::R4).unwrap());
     assert_eq!(job["status"], "partial", "{job}");
     assert_eq!(progress(&job, "rows_read"), 100);
