@@ -21,6 +21,8 @@ mod door;
 mod imports;
 #[path = "end_to_end/logs.rs"]
 mod logs;
+#[path = "end_to_end/oauth.rs"]
+mod oauth;
 #[path = "end_to_end/spotify.rs"]
 mod spotify;
 #[path = "end_to_end/tokens.rs"]

@@ -19,13 +19,13 @@ use crate::{tokens::issue, worker::Worker};
 const PATIENCE: Duration = Duration::from_mins(4);
 
 /// A Worker, and a token of a user without plays.
-struct Scene {
-    worker: &'static Worker,
-    token: String,
+pub struct Scene {
+    pub worker: &'static Worker,
+    pub token: String,
 }
 
 impl Scene {
-    fn set() -> Self {
+    pub fn set() -> Self {
         let worker = Worker::shared();
         let token = issue(worker, worker.user("Europe/Berlin"), &["read", "ops"]).token;
         Self { worker, token }
@@ -47,14 +47,14 @@ fn node(arguments: &[&str]) -> Command {
     command
 }
 
-struct Ended {
-    succeeded: bool,
-    stdout: String,
-    stderr: String,
+pub struct Ended {
+    pub succeeded: bool,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 /// Runs a client to its end. What it keeps for itself goes into the Worker's state.
-fn run(scene: &Scene, name: &str, arguments: &[&str]) -> Ended {
+pub fn run(scene: &Scene, name: &str, arguments: &[&str]) -> Ended {
     let home = scene.worker.state.join(format!("home-of-{name}"));
     fs::create_dir_all(&home).unwrap();
     let (out, err) = (home.join("stdout"), home.join("stderr"));
