@@ -124,7 +124,7 @@ fn refused(headers: &HeaderMap, error: Refused) -> Response<Body> {
             if let LoginError::Spotify(inner) = &error {
                 tracing::warn!(class = inner.class(), %error, "A login failed");
             } else {
-                tracing::info!(%error, "A login was refused");
+                tracing::debug!(%error, "A login was refused");
             }
             Outcome::of(&error).answer(headers)
         }
