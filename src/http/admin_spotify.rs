@@ -21,6 +21,7 @@ use crate::{
         audit::{Actor, Change},
         spotify_accounts, spotify_tokens,
         spotify_tokens::ConnectionSummary,
+        sync_states,
     },
 };
 
@@ -110,7 +111,8 @@ pub async fn disconnect(
 ) -> Result<Json<Disconnected>, AppError> {
     let user = admin_users::find(&app, &id).await?;
     let change = Change::new("spotify_connection.delete", format!("users/{}/spotify-connection", user.id));
-    let statements = vec![spotify_tokens::delete(user.id), actor.made(change.of_user(user.id), app.now())];
+    let mut statements = vec![spotify_tokens::delete(user.id), actor.made(change.of_user(user.id), app.now())];
+    statements.extend(sync_states::disconnected(user.id, app.now()));
     let deleted = app.db.batch(statements).await?.into_iter().next().unwrap_or_default();
     if !spotify_tokens::happened(&deleted) {
         return Ok(Json(Disconnected { success: false, message: "The user was not connected." }));

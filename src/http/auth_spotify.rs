@@ -7,6 +7,7 @@
 mod pages;
 
 use axum::{
+    Extension,
     body::Body,
     extract::State,
     http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header},
@@ -14,11 +15,12 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::query::Query;
+use super::{query::Query, request_id::RequestId};
 use crate::{
     app::App,
     domain::ids::UserId,
     error::AppError,
+    jobs::collecting,
     sealing::Secret,
     spotify::{
         error::SpotifyError,
@@ -74,15 +76,20 @@ async fn begin(app: &App, uri: &Uri) -> Result<Response<Body>, Refused> {
 }
 
 /// GET /auth/callback: back from Spotify.
-pub async fn callback(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response<Body> {
-    let response = match end(&app, &headers, &uri).await {
+pub async fn callback(
+    State(app): State<App>,
+    Extension(request_id): Extension<RequestId>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response<Body> {
+    let response = match end(&app, &request_id.0, &headers, &uri).await {
         Ok(response) => response,
         Err(error) => refused(&headers, error),
     };
     with_cookie(no_store(response), &format!("{COOKIE}=; Max-Age=0{}", attributes(&app)))
 }
 
-async fn end(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Response<Body>, Refused> {
+async fn end(app: &App, request_id: &str, headers: &HeaderMap, uri: &Uri) -> Result<Response<Body>, Refused> {
     // Spotify's parameters, and whatever it may add one day.
     let query = Query::lenient(uri);
     if let Some(error) = query.get("error") {
@@ -93,7 +100,9 @@ async fn end(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Response<Body>
         return Ok(Outcome::NO_LOGIN.answer(headers));
     };
     let returned = Returned { state, code: Secret::new(code), verifier: cookie(headers) };
-    let connected = login::complete(app, returned, |_| Vec::new()).await?;
+    let also = |user| collecting::connected(app, user, Some(request_id));
+    let connected = login::complete(app, returned, also).await?;
+    collecting::start(app, connected.user_id).await;
     if let Some(next) = &connected.next {
         return Ok(redirect(StatusCode::SEE_OTHER, next));
     }

@@ -8,7 +8,7 @@ use listenlog_workbench::{
 };
 use serde_json::Value;
 
-use crate::worker::{ADMIN_TOKEN, Worker};
+use crate::worker::{ADMIN_TOKEN, Worker, wait_for};
 
 /// 32 bytes.
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -83,6 +83,9 @@ fn a_listener_connects_and_what_spotify_gave_is_stored_sealed() {
     assert_eq!(answer.json()["is_new_user"], true);
     let connection = worker.admin().get("/admin/users/1/spotify-connection").unwrap().json();
     assert_eq!(connection["connected"], true);
+    let polled = "SELECT count(*) FROM plays WHERE user_id = 1 AND api_offset_ms IS NOT NULL";
+    let plays = wait_for(|| Some(worker.number(polled)).filter(|plays| *plays > 0));
+    assert!((45..=51).contains(&plays), "the first sync takes all that Spotify shows: {plays}");
     assert_eq!(log_in(&worker, "ada").json()["user_id"], 1, "the same listener is the same user");
     let stored = everything_stored(&worker);
     assert!(stored.contains("s1.") && !stored.contains("fake-access") && !stored.contains("fake-refresh"));

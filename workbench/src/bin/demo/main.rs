@@ -14,6 +14,7 @@ macro_rules! say {
 mod figures;
 mod import;
 mod questions;
+mod spotify;
 
 use std::{fmt::Write, process::ExitCode};
 
@@ -76,7 +77,7 @@ fn run(url: &str) -> Result<bool, String> {
         "\nThe same questions over HTTP: POST {url}/tools/history_top_artists {{\"user_id\": {user}, \"days\": 3000}}"
     );
     say!("Every tool, with its arguments: GET {url}/mcp/tools");
-    Ok(all_agree)
+    Ok(spotify::connect(&client)? && all_agree)
 }
 
 fn connected(url: &str) -> Result<Client, String> {
