@@ -32,6 +32,7 @@ mod raw_row;
 mod rows;
 #[cfg(test)]
 mod samples;
+mod slice;
 mod track_ids;
 mod unpack;
 
@@ -43,3 +44,4 @@ pub use history_file::{FileEnd, HistoryFile, sniff, sniff_gzip, sniff_plain};
 pub use limits::Limits;
 pub use names::FileHint;
 pub use rows::{ExportedPlay, MAX_KEPT_REJECTS, Reject, RejectReason, Row, SkipReason};
+pub use slice::{MAX_SLICE_ROWS, RowSlice, SliceError, write as write_slice};

@@ -25,6 +25,8 @@ pub struct Unpack {
     given_bytes: u64,
     stated: Stated,
     limits: Limits,
+    /// The compressed data turned out to be broken behind what was handed out last.
+    is_damaged: bool,
 }
 
 /// What the archive's directory says of the entry.
@@ -71,6 +73,7 @@ impl Unpack {
                 crc32: entry.crc32,
             },
             limits: *limits,
+            is_damaged: false,
         })
     }
 
@@ -81,6 +84,9 @@ impl Unpack {
         if !matches!(self.stage, Stage::Data) {
             return Ok(None);
         }
+        if self.is_damaged {
+            return Err(FileError::DataDamaged);
+        }
         let left = self.stated.compressed_bytes.saturating_sub(self.taken_bytes);
         let data = input.get(..usize::try_from(left).unwrap_or(usize::MAX)).unwrap_or(input);
         let (taken, piece, is_over) = match &mut self.method {
@@ -90,10 +96,15 @@ impl Unpack {
             }
             Method::Deflated { inflater, piece } => {
                 let (before_in, before_out) = (inflater.total_in(), inflater.total_out());
-                let status =
-                    inflater.decompress(data, piece, FlushDecompress::None).map_err(|_| FileError::DataDamaged)?;
+                let status = inflater.decompress(data, piece, FlushDecompress::None);
                 let taken = usize::try_from(inflater.total_in().saturating_sub(before_in)).unwrap_or(usize::MAX);
                 let given = usize::try_from(inflater.total_out().saturating_sub(before_out)).unwrap_or(usize::MAX);
+                // What came before the damage is good, wherever the chunks were cut.
+                self.is_damaged = status.is_err();
+                let status = status.unwrap_or(Status::BufError);
+                if self.is_damaged && given == 0 {
+                    return Err(FileError::DataDamaged);
+                }
                 let is_stuck = taken == 0 && given == 0 && left == 0;
                 if is_stuck && status != Status::StreamEnd {
                     return Err(FileError::DataDamaged);

@@ -6,7 +6,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::error::AppError;
 
@@ -18,16 +18,7 @@ pub const MAX_JSON_BYTES: usize = 64 * 1024;
 /// # Errors
 /// Too large: 413, told from Content-Length where there is one. Broken off: 400.
 pub async fn bytes(headers: &HeaderMap, body: Body) -> Result<Bytes, AppError> {
-    let too_large = || AppError::TooLarge(format!("The body may have at most {MAX_JSON_BYTES} bytes."));
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > MAX_JSON_BYTES) {
-        return Err(too_large());
-    }
-    match Limited::new(body, MAX_JSON_BYTES).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
-        Err(_) => Err(AppError::Malformed("The body ended before it was complete.".to_owned())),
-    }
+    bytes_within(headers, body, MAX_JSON_BYTES).await
 }
 
 /// Reads a JSON body of at most [`MAX_JSON_BYTES`]. An empty body reads as `{}`.
@@ -35,8 +26,35 @@ pub async fn bytes(headers: &HeaderMap, body: Body) -> Result<Bytes, AppError> {
 /// # Errors
 /// Those of [`bytes`]. Not JSON: 400. JSON of another shape: 422 with the field.
 pub async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, AppError> {
-    let bytes = bytes(headers, body).await?;
-    let text = if bytes.is_empty() { b"{}".as_slice() } else { &bytes };
+    json_within(headers, body, MAX_JSON_BYTES).await
+}
+
+/// The same with another limit.
+pub async fn json_within<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: Body,
+    max_bytes: usize,
+) -> Result<T, AppError> {
+    let bytes = bytes_within(headers, body, max_bytes).await?;
+    parsed(if bytes.is_empty() { b"{}".as_slice() } else { &bytes })
+}
+
+/// A whole body of at most `max_bytes`.
+pub async fn bytes_within(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<Bytes, AppError> {
+    let too_large = || AppError::TooLarge(format!("The body may have at most {max_bytes} bytes."));
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > max_bytes) {
+        return Err(too_large());
+    }
+    match Limited::new(body, max_bytes).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
+        Err(_) => Err(AppError::Malformed("The body ended before it was complete.".to_owned())),
+    }
+}
+
+/// Reads JSON that may lend its texts.
+pub fn parsed<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, AppError> {
     serde_json::from_slice(text).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => AppError::invalid("body", shape_error(&error)),
         _ => AppError::Malformed(format!("The body is not JSON (line {}, column {}).", error.line(), error.column())),

@@ -9,6 +9,7 @@ pub mod admin_audit;
 pub mod admin_grants;
 pub mod admin_imports;
 pub mod admin_logs;
+pub mod admin_row_imports;
 pub mod admin_spotify;
 pub mod admin_sync;
 pub mod admin_tokens;
@@ -113,10 +114,13 @@ pub fn routes() -> Vec<Route> {
         admin("/admin/users/{user_id}/import", post(admin_imports::upload)),
         admin("/admin/users/{user_id}/tokens", get(admin_tokens::list).post(admin_tokens::issue)),
         admin("/admin/users/{user_id}/tokens/{token_id}", delete(admin_tokens::revoke)),
+        admin("/admin/users/{user_id}/row-imports", post(admin_row_imports::open)),
         admin("/admin/import-jobs", get(admin_imports::list)),
         admin("/admin/import-jobs/{import_job_id}", get(admin_imports::show)),
         admin("/admin/logs", get(admin_logs::list)),
         admin("/admin/import-jobs/{import_job_id}/rejects", get(admin_imports::rejects)),
+        admin("/admin/import-jobs/{import_job_id}/slices", post(admin_row_imports::slice)),
+        admin("/admin/import-jobs/{import_job_id}/verify", post(admin_row_imports::verify)),
         admin("/admin/import-jobs/{import_job_id}/cancel", post(admin_imports::cancel)),
         admin("/admin/import-jobs/{import_job_id}/retry", post(admin_imports::retry)),
         admin("/admin/grants", get(admin_grants::list)),

@@ -134,7 +134,7 @@ fn broken_off() -> AppError {
 }
 
 /// The name to show: its last part, without control characters, at most 200 characters.
-fn plain_filename(name: &str) -> Option<String> {
+pub fn plain_filename(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let plain: String = last.chars().filter(|letter| !letter.is_control()).take(200).collect();
     (!plain.trim().is_empty()).then_some(plain)

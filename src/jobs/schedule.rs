@@ -11,7 +11,7 @@ use crate::{
     domain::instant::{DAY_MS, HOUR_MS, MINUTE_MS, Millis},
     error::AppError,
     jobs::{collecting, message::JobMessage, runs},
-    store::{import_jobs, oauth_clients, oauth_grants, schedule_ticks},
+    store::{import_jobs, oauth_clients, oauth_grants, row_imports, schedule_ticks},
     telemetry::{self, Capture, Service},
 };
 
@@ -113,6 +113,17 @@ async fn tidy(app: &App, now: Millis) {
         Ok(0) => {}
         Ok(count) => tracing::warn!(count, "Archives that were left behind were deleted"),
         Err(error) => tracing::error!(%error, "Archives that were left behind could not be deleted"),
+    }
+    match row_imports::end_forgotten(&*app.db, now).await {
+        Ok(ended) => {
+            for id in ended {
+                tracing::warn!(
+                    import_job_id = id.0,
+                    "An import was ended whose sender had not been heard of for a week"
+                );
+            }
+        }
+        Err(error) => tracing::error!(%error, "Imports that were forgotten could not be ended"),
     }
 }
 

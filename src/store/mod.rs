@@ -32,6 +32,7 @@ pub mod play_list;
 pub mod plays;
 pub mod possible_gaps;
 pub mod repeating;
+pub mod row_imports;
 pub mod rows;
 pub mod schedule_ticks;
 pub mod spotify_accounts;

@@ -2,6 +2,7 @@
 
 pub mod fake_spotify;
 pub mod platform;
+pub mod row_sender;
 pub mod scene;
 pub mod sqlite;
 pub mod test_app;

@@ -34,6 +34,8 @@ pub enum Failure {
     Intruder(&'static str),
     /// The database says this, and nothing of the batch happened.
     Says(&'static str),
+    /// Nothing is heard of the database any more until [`Sqlite::heal`]: for whoever uses it, it is as if killed.
+    Gone,
 }
 
 /// The migrations, as they are applied to D1.
@@ -93,6 +95,7 @@ impl Sqlite {
     fn due_failure(&self) -> Option<Failure> {
         let mut fail_after = self.fail_after.lock().unwrap();
         match fail_after.as_mut() {
+            Some((0, Failure::Gone)) => Some(Failure::Gone),
             Some((0, failure)) => {
                 let failure = *failure;
                 *fail_after = None;
@@ -110,7 +113,7 @@ impl Sqlite {
         let failure = self.due_failure();
         let lost = || StoreError::from_message("Network connection lost.");
         match failure {
-            Some(Failure::BeforeWriting) => return Err(lost()),
+            Some(Failure::BeforeWriting | Failure::Gone) => return Err(lost()),
             Some(Failure::Says(message)) => return Err(StoreError::from_message(message)),
             _ => {}
         }

@@ -7,6 +7,8 @@
 //! * nothing of one file's faults touches another file.
 
 mod ending;
+#[cfg(test)]
+mod properties;
 mod reading;
 pub mod slice;
 mod slices;
