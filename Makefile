@@ -1,5 +1,5 @@
 # Two commands matter: `make dev` serves Listenlog on this machine, `make test` proves it.
-# Needs Rust (rustup), Node 20 or newer with npm, and a C compiler; everything else is installed here, pinned.
+# Needs Rust (rustup), Node 20 or newer with npm, and a C and a C++ compiler; everything else is installed here, pinned.
 
 PORT  ?= 8787
 STATE ?= .state
@@ -7,6 +7,13 @@ STATE ?= .state
 VARS  ?=
 URL   ?= http://127.0.0.1:$(PORT)
 ROWS  ?= 200000
+# For `make import`. The shell has a USER of its own, the login name: only one that is said to make counts.
+FILE ?=
+PLAN ?=
+CREATE ?=
+AGAIN ?=
+LISTENER = $(if $(filter command line,$(origin USER)),$(USER))
+FUZZ_SECONDS ?= 20
 
 WORKER_BUILD_VERSION := 0.8.7
 WASM_BINDGEN_VERSION := 0.2.130
@@ -27,7 +34,7 @@ export CLOUDFLARE_CF_FETCH_ENABLED := false
 export WRANGLER_SEND_METRICS := false
 export LISTENLOG_ROOT := $(CURDIR)
 
-.PHONY: deploy undeploy dev test build demo bench fmt lint native end-to-end tools clean help
+.PHONY: deploy undeploy dev test build demo import bench fuzz fmt lint native end-to-end tools clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -36,8 +43,8 @@ help:
 dev: build
 	cargo run --quiet -p listenlog-workbench --bin serve -- --port $(PORT) --state $(STATE) --vars "$(VARS)"
 
-## make test    formatting, lints, native tests, the Worker, end-to-end tests
-test: fmt lint native build end-to-end
+## make test    formatting, lints, native tests, the Worker, end-to-end tests, fuzzing for a minute
+test: fmt lint native build end-to-end fuzz
 
 ## make build   the Worker as it is deployed, in build/
 build: build/.built
@@ -54,9 +61,32 @@ deploy: build
 undeploy: tools
 	PATH="$(NODE_BIN):$$PATH" cargo run --quiet -p listenlog-workbench --bin deploy -- --undo
 
+## make import  Spotify's export into a Worker (FILE=, URL=, USER=id or name, CREATE=1, PLAN=free or paid, AGAIN=1)
+import:
+	@cargo run --quiet --profile release-native -p listenlog-import -- --file "$(FILE)" --url "$(URL)" \
+	  --user "$(LISTENER)" --plan "$(PLAN)" $(if $(CREATE),--create-user) $(if $(AGAIN),--again)
+
 ## make bench   what it costs, as ratios to native SQLite in the same run (ROWS=)
 bench: build
 	cargo bench --quiet --bench listenlog -- --rows $(ROWS)
+
+## make fuzz    hostile bytes for what reads uploads, guided by coverage (FUZZ_SECONDS= for each of three targets)
+# What cargo-fuzz passes, but for the sanitizer, which wants a nightly compiler: this is safe Rust.
+COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+  -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+  -Cllvm-args=-sanitizer-coverage-trace-compares
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+FUZZ := target/fuzz
+
+fuzz:
+	cargo run --quiet -p listenlog-fuzz --bin fuzz-seeds -- $(FUZZ)/seeds
+	RUSTFLAGS="$(COVERAGE)" cargo build --locked --quiet -p listenlog-fuzz --features libfuzzer --target $(HOST) \
+	  --target-dir $(FUZZ) --bin fuzz-archive --bin fuzz-history --bin fuzz-slice
+	@for target in archive history slice; do \
+	  mkdir -p $(FUZZ)/corpus/$$target && echo "fuzzing $$target for $(FUZZ_SECONDS) s" && \
+	  $(FUZZ)/$(HOST)/debug/fuzz-$$target -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=1024 -verbosity=0 \
+	    -print_final_stats=1 -artifact_prefix=$(FUZZ)/$$target- $(FUZZ)/corpus/$$target $(FUZZ)/seeds/$$target || exit 1; \
+	done
 
 ## make native  the native tests alone; make fmt, make lint and make end-to-end are the other parts of make test
 fmt: tools-rust
@@ -71,6 +101,7 @@ native: tools-rust
 
 end-to-end: build tests/clients/node_modules/.installed
 	cargo test --locked --features end-to-end --test end_to_end
+	cargo test --locked -p listenlog-import --features end-to-end --test against_worker
 
 build/.built: $(SOURCES) | tools
 	PATH="$(NODE_BIN):$$PATH" $(WORKER_BUILD) --release

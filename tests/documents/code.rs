@@ -7,7 +7,10 @@ use crate::repository::{files, read, rust_files, string_literals, without_tests}
 const MAX_LINES: usize = 450;
 
 fn all_code() -> Vec<String> {
-    ["src/", "workbench/", "tests/", "benches/"].iter().flat_map(|folder| rust_files(folder)).collect()
+    ["src/", "fuzz/", "import/", "workbench/", "tests/", "benches/"]
+        .iter()
+        .flat_map(|folder| rust_files(folder))
+        .collect()
 }
 
 #[test]

@@ -1,0 +1,4 @@
+//! libFuzzer on [`listenlog_fuzz::targets::history`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| listenlog_fuzz::targets::history(bytes));
