@@ -119,7 +119,7 @@ impl Upload {
         }
         let Some((upload, parts)) = self.parts.as_mut() else { return Ok(()) };
         let number = u16::try_from(parts.len() + 1).map_err(|_| StorageError::Failed("too many parts".to_owned()))?;
-        let part = upload.upload_part(number, bytes.to_vec()).await.map_err(|error| failed(&error))?;
+        let part = upload.upload_part(number, Vec::from(bytes)).await.map_err(|error| failed(&error))?;
         parts.push(SendWrapper::new(part));
         Ok(())
     }
@@ -128,11 +128,8 @@ impl Upload {
 impl ArchiveUpload for Upload {
     fn part(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), StorageError>> {
         Box::pin(SendFuture::new(async move {
-            // The last part may be short; a first and only one is kept back for a plain put.
-            if let Some(first) = self.only_part.take() {
-                self.send_part(first).await?;
-            }
-            if self.parts.is_none() && bytes.len() <= UPLOAD_PART_BYTES {
+            // Only the last part may be short; one that comes first is the only one, and kept back for a plain put.
+            if self.parts.is_none() && bytes.len() < UPLOAD_PART_BYTES {
                 self.only_part = Some(bytes);
                 return Ok(());
             }
@@ -146,7 +143,7 @@ impl ArchiveUpload for Upload {
                 let parts = parts.into_iter().map(|part| part.0);
                 return upload.0.complete(parts).await.map(drop).map_err(|error| failed(&error));
             }
-            let bytes = self.only_part.take().unwrap_or_default().to_vec();
+            let bytes = Vec::from(self.only_part.take().unwrap_or_default());
             self.bucket.put(&self.key, bytes).execute().await.map(drop).map_err(|error| failed(&error))
         }))
     }

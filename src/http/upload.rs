@@ -1,6 +1,6 @@
 //! An upload on its way into storage: the archive, or one of its files by itself.
 //!
-//! Must stay true: never more than two parts in memory, whatever is sent; what is too large, broken off or neither ZIP nor
+//! Must stay true: never more than one part in memory, whatever is sent; what is too large, broken off or neither ZIP nor
 //! JSON is refused as early as it can be told, and leaves no object behind; the digest is of all its bytes.
 
 use axum::{
@@ -164,12 +164,15 @@ impl Sink {
         }
         self.digest.update(&chunk);
         while !chunk.is_empty() {
+            if self.part.capacity() == 0 {
+                // At its full length from the start: growing would leave its halves behind in memory that never shrinks.
+                self.part = Vec::with_capacity(UPLOAD_PART_BYTES);
+            }
             let room = UPLOAD_PART_BYTES - self.part.len();
             self.part.extend_from_slice(&chunk.split_to(room.min(chunk.len())));
             self.know_form(false)?;
             if self.part.len() == UPLOAD_PART_BYTES {
-                let part = std::mem::replace(&mut self.part, Vec::with_capacity(UPLOAD_PART_BYTES));
-                self.upload.part(part.into()).await?;
+                self.upload.part(std::mem::take(&mut self.part).into()).await?;
             }
         }
         Ok(())
