@@ -304,7 +304,7 @@ fn farewell(
 /// When `wrangler.toml` cannot be read.
 pub fn configuration_to_try(root: &Path) -> Result<String, DeployError> {
     let mut configuration = Configuration::read(root)?;
-    configuration.database_id = "00000000-0000-0000-0000-000000000000".to_owned();
+    "00000000-0000-0000-0000-000000000000".clone_into(&mut configuration.database_id);
     let mut vars = folder::Vars::default();
     vars.set_default("ADMIN_AUTH_MODE", "token");
     Ok(configuration.with_vars(&vars))
