@@ -34,7 +34,7 @@ export CLOUDFLARE_CF_FETCH_ENABLED := false
 export WRANGLER_SEND_METRICS := false
 export LISTENLOG_ROOT := $(CURDIR)
 
-.PHONY: deploy undeploy dev test build demo import bench fuzz fmt lint native end-to-end tools clean help
+.PHONY: deploy undeploy dev test build demo import bench fuzz fmt lint native year end-to-end tools clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -44,7 +44,7 @@ dev: build
 	cargo run --quiet -p listenlog-workbench --bin serve -- --port $(PORT) --state $(STATE) --vars "$(VARS)"
 
 ## make test    formatting, lints, native tests, the Worker, end-to-end tests, fuzzing for a minute
-test: fmt lint native build end-to-end fuzz
+test: fmt lint native year build end-to-end fuzz
 
 ## make build   the Worker as it is deployed, in build/
 build: build/.built
@@ -98,6 +98,10 @@ lint: tools-rust
 
 native: tools-rust
 	cargo test --workspace --locked
+
+## make year    a simulated year of collecting: 60,000 plays, and every fault that Spotify, queue and database know
+year: tools-rust
+	cargo test --locked --lib a_year_of_faults -- --ignored --nocapture
 
 end-to-end: build tests/clients/node_modules/.installed
 	cargo test --locked --features end-to-end --test end_to_end

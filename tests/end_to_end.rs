@@ -13,6 +13,8 @@
 mod answers;
 #[path = "end_to_end/clients.rs"]
 mod clients;
+#[path = "end_to_end/collecting.rs"]
+mod collecting;
 #[path = "end_to_end/deployed.rs"]
 mod deployed;
 #[path = "end_to_end/door.rs"]

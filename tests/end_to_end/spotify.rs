@@ -16,19 +16,25 @@ const CALLBACK: &str = "http://127.0.0.1:8787/auth/callback";
 
 /// A Worker whose Spotify is a fake with two listeners who always hear something.
 fn scene() -> (Worker, FakeServer) {
+    scene_with(&[])
+}
+
+/// The same with more settings.
+pub fn scene_with(vars: &[(&str, &str)]) -> (Worker, FakeServer) {
     let fake = FakeServer::start(FakeSpotify::for_trying_out(), None).unwrap();
-    let api = format!("{}/v1", fake.url());
-    let worker = Worker::with_vars(&[
+    let (accounts, api) = (fake.url(), format!("{}/v1", fake.url()));
+    let spotify = [
         ("ADMIN_AUTH_MODE", "token"),
         ("ADMIN_TOKEN", ADMIN_TOKEN),
         ("SPOTIFY_CLIENT_ID", CLIENT_ID),
         ("SPOTIFY_CLIENT_SECRET", CLIENT_SECRET),
-        ("SPOTIFY_ACCOUNTS_BASE", &fake.url()),
-        ("SPOTIFY_API_BASE", &api),
+        ("SPOTIFY_ACCOUNTS_BASE", accounts.as_str()),
+        ("SPOTIFY_API_BASE", api.as_str()),
         ("SPOTIFY_REDIRECT_URI", CALLBACK),
         ("TOKEN_ENCRYPTION_KEY", KEY),
-    ]);
-    (worker, fake)
+    ];
+    let all: Vec<(&str, &str)> = spotify.iter().chain(vars).copied().collect();
+    (Worker::with_vars(&all), fake)
 }
 
 /// A login on its way: the browser's cookie, and the path that Spotify sends it back to.
@@ -48,7 +54,7 @@ fn come_back(worker: &Worker, path: &str, cookie: &str) -> Response {
     worker.runtime.client().send("GET", path, &[("cookie", cookie)], None).unwrap()
 }
 
-fn log_in(worker: &Worker, listener: &str) -> Response {
+pub fn log_in(worker: &Worker, listener: &str) -> Response {
     let (cookie, back) = authorized(worker, listener);
     come_back(worker, &back, &cookie)
 }

@@ -2,7 +2,9 @@
 
 mod faults;
 mod initial;
+mod orders;
 mod polls;
+mod year;
 
 use futures_executor::block_on;
 use listenlog_workbench::fake_spotify::{CLIENT_ID, FakeSpotify, FakeTrack, Listener};
