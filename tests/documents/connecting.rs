@@ -12,7 +12,7 @@ fn guides() -> Vec<String> {
 }
 
 fn catalogue() -> serde_json::Value {
-    serde_json::from_str(&read("src/tools/catalogue.golden.json")).expect("the catalogue is JSON")
+    serde_json::from_str(&read("src/tools/catalogue.golden.json")).unwrap()
 }
 
 /// Words of a text that begin so, up to what is no letter of a name.
