@@ -88,6 +88,71 @@ fn a_worker_killed_in_mid_import_goes_on_where_it_was() {
     assert_eq!(fingerprint(&worker, user), fingerprint(&worker, undisturbed));
 }
 
+/// The runtime dies at moments that nobody chose, wherever the import then stands: while it waits, claims, reads or writes.
+#[test]
+fn killed_at_random_moments_again_and_again_it_ends_in_the_same_plays() {
+    let mut worker = Worker::with_vars(&[
+        ("ADMIN_AUTH_MODE", "token"),
+        ("ADMIN_TOKEN", crate::worker::ADMIN_TOKEN),
+        ("IMPORT_SLICE_ROWS", "1000"),
+    ]);
+    let user = worker.user("UTC");
+    let archive = write_extended(&ExportPlan::bench(100_000).live(), FieldSet::R4).unwrap();
+    let id = worker.upload(user, &archive);
+    let seed = now_ms().unsigned_abs();
+    let mut random = seed;
+    let unfinished = format!("SELECT count(*) FROM import_jobs WHERE id = {id} AND completed_at IS NULL");
+    for kill in 1..=6 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        std::thread::sleep(std::time::Duration::from_millis((random >> 33) % 500));
+        worker.runtime.kill();
+        if worker.number(&unfinished) == 0 {
+            worker.runtime.restart().unwrap();
+            assert!(kill > 1, "seed {seed}: it was over before the first kill");
+            break;
+        }
+        worker.runtime.restart().unwrap();
+        // The dead worker's lease has to run out first; the tick's own time says that it has.
+        assert_eq!(worker.runtime.cron("* * * * *", now_ms() + 300_000).unwrap().status, 200);
+    }
+    let job = worker.finished(id);
+    assert_eq!(job["status"], "success", "seed {seed}: {job}");
+    let undisturbed = worker.user("UTC");
+    let straight = worker.import(undisturbed, &archive);
+    for figure in ["rows_read", "inserted", "merged", "duplicate", "skipped", "rejected"] {
+        assert_eq!(job["progress"][figure], straight["progress"][figure], "seed {seed}: {figure}");
+    }
+    assert_eq!(fingerprint(&worker, user), fingerprint(&worker, undisturbed), "seed {seed}");
+}
+
+#[test]
+fn a_cancelled_import_goes_on_where_it_was_when_it_is_tried_again() {
+    let worker = Worker::with_vars(&[
+        ("ADMIN_AUTH_MODE", "token"),
+        ("ADMIN_TOKEN", crate::worker::ADMIN_TOKEN),
+        ("IMPORT_SLICE_ROWS", "500"),
+    ]);
+    let user = worker.user("UTC");
+    let archive = write_extended(&ExportPlan::bench(40_000).live(), FieldSet::R4).unwrap();
+    let id = worker.upload(user, &archive);
+    let order = |order: &str| {
+        let path = format!("/admin/import-jobs/{id}/{order}");
+        worker.admin().post_bytes(&path, "application/json", b"").unwrap()
+    };
+    let asked = order("cancel");
+    assert!(matches!(asked.status, 200 | 202 | 409), "{}", asked.text());
+    let job = worker.finished(id);
+    if asked.status != 409 {
+        assert_eq!(job["status"], "cancelled", "{job}");
+        assert_eq!(order("retry").status, 202);
+    }
+    let job = worker.finished(id);
+    assert_eq!(job["status"], "success", "{job}");
+    let undisturbed = worker.user("UTC");
+    assert_eq!(worker.import(undisturbed, &archive)["status"], "success");
+    assert_eq!(fingerprint(&worker, user), fingerprint(&worker, undisturbed));
+}
+
 /// Kills the Worker once the database holds a part of an import, and not all of it. A machine so fast that the import
 /// is over before the kill gets a longer one. The archive, its rows, the user and the job.
 fn killed_in_mid_import(worker: &mut Worker) -> (Vec<u8>, u64, i64, i64) {
