@@ -21,6 +21,9 @@ WASM_BINDGEN_VERSION := 0.2.130
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/listenlog/tools
 WORKER_BUILD := $(TOOLS)/worker-build-$(WORKER_BUILD_VERSION)/bin/worker-build
 WASM_BINDGEN := $(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION)/bin/wasm-bindgen
+PYTHON_TOOLS := tests/end_to_end/openapi/requirements.txt
+SCHEMATHESIS_ROOT := $(TOOLS)/schemathesis-$(shell cksum $(PYTHON_TOOLS) | cut -d' ' -f1)
+export SCHEMATHESIS := $(SCHEMATHESIS_ROOT)/bin/schemathesis
 NODE_BIN := $(CURDIR)/node_modules/.bin
 SOURCES := $(shell find src migrations Cargo.toml Cargo.lock rust-toolchain.toml wrangler.toml -type f)
 
@@ -34,7 +37,7 @@ export CLOUDFLARE_CF_FETCH_ENABLED := false
 export WRANGLER_SEND_METRICS := false
 export LISTENLOG_ROOT := $(CURDIR)
 
-.PHONY: deploy undeploy dev test build demo import bench fuzz fmt lint native year end-to-end tools clean help
+.PHONY: hammer deploy undeploy dev test build demo import bench fuzz fmt lint native year end-to-end tools clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -88,6 +91,10 @@ fuzz:
 	    -print_final_stats=1 -artifact_prefix=$(FUZZ)/$$target- $(FUZZ)/corpus/$$target $(FUZZ)/seeds/$$target || exit 1; \
 	done
 
+## make hammer  32 clients at once for a minute on a fresh Worker (SECONDS=)
+hammer: build
+	cargo run --quiet --release -p listenlog-workbench --bin hammer -- --seconds $(or $(SECONDS),60)
+
 ## make native  the native tests alone; make fmt, make lint and make end-to-end are the other parts of make test
 fmt: tools-rust
 	cargo fmt --all --check
@@ -103,7 +110,7 @@ native: tools-rust
 year: tools-rust
 	cargo test --locked --lib a_year_of_faults -- --ignored --nocapture
 
-end-to-end: build tests/clients/node_modules/.installed
+end-to-end: build tests/clients/node_modules/.installed $(SCHEMATHESIS)
 	cargo test --locked --features end-to-end --test end_to_end
 	cargo test --locked -p listenlog-import --features end-to-end --test against_worker
 
@@ -131,6 +138,12 @@ $(WASM_BINDGEN):
 	cargo install wasm-bindgen-cli --version $(WASM_BINDGEN_VERSION) --root $(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION)
 
 # Not `npm ci`: the lock file holds this platform's binaries only where the registry of its maker had no others.
+# The fuzzer of the OpenAPI documents.
+$(SCHEMATHESIS): $(PYTHON_TOOLS)
+	python3 -m venv $(SCHEMATHESIS_ROOT)
+	$(SCHEMATHESIS_ROOT)/bin/pip install --quiet --disable-pip-version-check --requirement $(PYTHON_TOOLS)
+	@touch $@
+
 node_modules/.installed: package.json package-lock.json
 	npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long a client should leave a part alone that did not answer.
-const OUTAGE_RETRY_SECONDS: u32 = 5;
+pub const OUTAGE_RETRY_SECONDS: u32 = 5;
 
 /// What went wrong with one field of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -97,7 +97,7 @@ impl AppError {
     }
 
     /// Whether a part of the platform did not answer: its fault, for now, and nobody's request was wrong.
-    const fn is_outage(&self) -> bool {
+    pub const fn is_outage(&self) -> bool {
         match self {
             Self::Store(error) => error.is_outage(),
             Self::Archive(StorageError::Failed(_)) | Self::Queue(_) => true,

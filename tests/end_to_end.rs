@@ -19,12 +19,16 @@ mod collecting;
 mod deployed;
 #[path = "end_to_end/door.rs"]
 mod door;
+#[path = "end_to_end/hammered.rs"]
+mod hammered;
 #[path = "end_to_end/imports.rs"]
 mod imports;
 #[path = "end_to_end/logs.rs"]
 mod logs;
 #[path = "end_to_end/oauth.rs"]
 mod oauth;
+#[path = "end_to_end/openapi.rs"]
+mod openapi;
 #[path = "end_to_end/spotify.rs"]
 mod spotify;
 #[path = "end_to_end/tokens.rs"]

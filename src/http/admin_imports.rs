@@ -88,7 +88,9 @@ pub async fn upload(
         leave_out_incognito: query.get("incognito").map_or(!app.config.import_incognito, |word| word == "leave_out"),
     };
     let taken = take(&app, user.id, &uploaded, &actor, wish).await;
-    if !matches!(taken, Ok(Taken::New(_))) {
+    // A database that did not answer may have stored the job, which then needs its archive; what no job needs is tidied up.
+    let may_be_stored = taken.as_ref().is_err_and(AppError::is_outage);
+    if !may_be_stored && !matches!(taken, Ok(Taken::New(_))) {
         app.archives.delete(&uploaded.key).await?;
     }
     let job = match taken? {

@@ -11,8 +11,12 @@ use serde::Serialize;
 use super::query::Query;
 use crate::{
     app::{App, StorageError},
+    domain::instant::MINUTE_MS,
     error::AppError,
-    store::contract,
+    store::{
+        contract,
+        gauges::{self, LastTick},
+    },
 };
 
 #[derive(Serialize)]
@@ -32,6 +36,8 @@ struct Checks {
     settings: String,
     database: String,
     archives: String,
+    /// Whether the cron triggers fire.
+    clock: String,
 }
 
 const OK: &str = "ok";
@@ -52,8 +58,9 @@ pub async fn healthz(State(app): State<App>, uri: Uri) -> Result<(StatusCode, Js
         Ok(_) | Err(StorageError::Missing) => OK.to_owned(),
         Err(error) => unwell("The archive storage does not answer as it should.", &error),
     };
-    let is_well = [&settings, &database, &archives].into_iter().all(|check| check == OK);
-    let checks = Some(Checks { settings, database, archives });
+    let clock = clock(&app).await;
+    let is_well = [&settings, &database, &archives, &clock].into_iter().all(|check| check == OK);
+    let checks = Some(Checks { settings, database, archives, clock });
     let memory_bytes = memory_bytes();
     Ok(if is_well {
         (StatusCode::OK, Json(Health { status: "healthy", version, checks, memory_bytes }))
@@ -62,15 +69,34 @@ pub async fn healthz(State(app): State<App>, uri: Uri) -> Result<(StatusCode, Js
     })
 }
 
+/// A minute's tick that is older than this did not come.
+const MAX_TICK_AGE_MS: i64 = 5 * MINUTE_MS;
+/// Cloudflare takes up to a quarter of an hour to begin with the cron triggers of a new Worker.
+const MAX_FIRST_TICK_MS: i64 = 30 * MINUTE_MS;
+
+/// The last tick of the clock must be young; before the first one, the first user must be.
+async fn clock(app: &App) -> String {
+    match gauges::last_tick(&*app.db).await {
+        Ok(LastTick { last_tick_at: Some(at), .. }) if app.now().since_ms(at) > MAX_TICK_AGE_MS => {
+            format!("The last cron tick was at {}.", at.to_rfc3339())
+        }
+        Ok(LastTick { last_tick_at: None, first_user_at: Some(at) }) if app.now().since_ms(at) > MAX_FIRST_TICK_MS => {
+            "No cron tick has come yet.".to_owned()
+        }
+        Ok(_) => OK.to_owned(),
+        Err(error) => unwell("The database could not tell when the clock last ticked.", &error),
+    }
+}
+
 /// The module's linear memory. It never shrinks, so this is its peak.
 #[cfg(target_arch = "wasm32")]
-fn memory_bytes() -> Option<u64> {
+pub fn memory_bytes() -> Option<u64> {
     const PAGE_BYTES: u64 = 64 * 1024;
     u64::try_from(core::arch::wasm32::memory_size::<0>()).ok().map(|pages| pages * PAGE_BYTES)
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-const fn memory_bytes() -> Option<u64> {
+pub const fn memory_bytes() -> Option<u64> {
     None
 }
 
@@ -108,7 +134,10 @@ pub async fn front_page(headers: HeaderMap) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{TestApp, sqlite::Failure};
+    use crate::{
+        domain::instant::MINUTE_MS,
+        testing::{TestApp, sqlite::Failure, test_app::NOW},
+    };
 
     #[test]
     fn health_is_public_and_a_deep_look_names_what_is_ill() {
@@ -124,6 +153,28 @@ mod tests {
         let unset = TestApp::with_vars(&[]).get("/healthz?deep=1");
         assert_eq!(unset.status, 503);
         assert!(unset.json()["checks"]["settings"].as_str().unwrap().starts_with("ADMIN_AUTH_MODE"));
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_is_ill_and_a_new_one_may_take_its_time() {
+        let app = TestApp::new();
+        let clock = || {
+            let answer = app.get("/healthz?deep=1");
+            let said = answer.json()["checks"]["clock"].as_str().unwrap().to_owned();
+            assert_eq!(answer.status == 200, said == "ok", "{said}");
+            said
+        };
+        assert_eq!(clock(), "ok");
+        app.post("/admin/users", &serde_json::json!({"display_name": "Ada"}));
+        app.clock.set(NOW.plus_ms(29 * MINUTE_MS));
+        assert_eq!(clock(), "ok");
+        app.clock.set(NOW.plus_ms(31 * MINUTE_MS));
+        assert_eq!(clock(), "No cron tick has come yet.");
+        let tick = |sql: &str| app.db.with(|connection| connection.execute(sql, [NOW.0])).unwrap();
+        tick("INSERT INTO schedule_ticks (name, last_run_at) VALUES ('sweep', ?1)");
+        assert_eq!(clock(), "The last cron tick was at 2026-11-23T12:00:00Z.");
+        app.clock.set(NOW.plus_ms(4 * MINUTE_MS));
+        assert_eq!(clock(), "ok");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Must stay true: failures are counted by the address that the platform saw, never by what was presented, so that another
 //! guess is no fresh start; while an address waits, its credentials are not looked at, right or wrong, so that guessing
-//! tells nothing; a waiting address costs neither a read of its body nor a log row.
+//! tells nothing, unless they were issued here and so are beyond guessing; a waiting address costs neither a read of its body nor
+//! a log row.
 
 use std::{
     collections::HashMap,
@@ -13,12 +14,16 @@ use std::{
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, Response, StatusCode},
+    http::{HeaderMap, HeaderName, Response, StatusCode, header},
     middleware::Next,
     response::IntoResponse,
 };
 
-use crate::{app::App, domain::instant::Millis, error::AppError};
+use crate::{
+    app::App,
+    domain::{credential::CredentialKind, instant::Millis},
+    error::AppError,
+};
 
 /// Set by the platform, over whatever the client sent.
 /// <https://developers.cloudflare.com/fundamentals/reference/http-headers/#cf-connecting-ip>
@@ -58,7 +63,11 @@ impl Lockouts {
 /// Around a credential check: turns away who has to wait, and counts what the check refuses.
 pub async fn damp(State(app): State<App>, request: Request, next: Next) -> Response<Body> {
     let address = address_of(request.headers());
-    if let Some(wait) = must_wait(&app, &address) {
+    // What was issued here is 256 random bits, which nobody guesses; and assistants of many people share their addresses, so
+    // that one stale token must not shut out the others.
+    if !carries_issued(request.headers())
+        && let Some(wait) = must_wait(&app, &address)
+    {
         return wait.into_response();
     }
     let response = next.run(request).await;
@@ -83,6 +92,11 @@ pub async fn count_failure(app: &App, address: String) {
     }
 }
 
+fn carries_issued(headers: &HeaderMap) -> bool {
+    let mut presented = headers.get_all(header::AUTHORIZATION).iter().filter_map(|value| value.to_str().ok());
+    presented.any(|value| value.split(' ').nth(1).is_some_and(|secret| CredentialKind::of_secret(secret).is_some()))
+}
+
 /// What is counted: an IPv4 address, the network (/64) of an IPv6 one, as any household has all of its addresses.
 pub fn address_of(headers: &HeaderMap) -> String {
     let told = headers.get(ADDRESS).and_then(|value| value.to_str().ok()).and_then(|text| text.trim().parse().ok());
@@ -98,7 +112,7 @@ pub fn address_of(headers: &HeaderMap) -> String {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{Request, header};
+    use axum::http::Request;
 
     use super::*;
     use crate::testing::{
@@ -132,6 +146,19 @@ mod tests {
         assert_eq!(ask(&app, "192.0.2.1", ADMIN_TOKEN).headers[header::RETRY_AFTER], "1");
         app.clock.set(NOW.plus_ms(60_000));
         assert_eq!(ask(&app, "192.0.2.1", ADMIN_TOKEN).status, 200);
+    }
+
+    #[test]
+    fn an_assistant_behind_an_address_that_has_to_wait_is_still_answered() {
+        let app = TestApp::new();
+        app.post("/admin/users", &serde_json::json!({"display_name": "Ada"}));
+        let issued = app.post("/admin/users/1/tokens", &serde_json::json!({"label": "assistant"})).json();
+        app.failed_logins.allow(0);
+        ask(&app, "192.0.2.1", "wrong");
+        assert_eq!(ask(&app, "192.0.2.1", ADMIN_TOKEN).status, 429);
+        // Let through to the check, which knows the token: it is not the admin's.
+        assert_eq!(ask(&app, "192.0.2.1", issued["token"].as_str().unwrap()).status, 403);
+        assert_eq!(ask(&app, "192.0.2.1", "listenlog_token_0000").status, 401);
     }
 
     #[test]

@@ -21,12 +21,14 @@ pub mod entrance;
 pub mod health;
 pub mod history;
 pub mod lockout;
+pub mod metrics;
 pub mod oauth;
 pub mod origin;
 pub mod paginated;
 pub mod path_id;
 pub mod query;
 pub mod request_id;
+pub mod storage;
 pub mod tools;
 pub mod upload;
 
@@ -126,6 +128,8 @@ pub fn routes() -> Vec<Route> {
         admin("/admin/grants", get(admin_grants::list)),
         admin("/admin/grants/{grant_id}", delete(admin_grants::revoke)),
         admin("/admin/audit", get(admin_audit::list)),
+        admin("/admin/storage", get(storage::show)),
+        admin("/admin/metrics", get(metrics::show)),
     ]
 }
 

@@ -19,6 +19,8 @@ pub struct D1 {
     queries: AtomicU64,
     rows_read: AtomicU64,
     rows_written: AtomicU64,
+    /// 0 until the database has told it.
+    database_bytes: AtomicU64,
 }
 
 impl D1 {
@@ -29,6 +31,7 @@ impl D1 {
             queries: AtomicU64::new(0),
             rows_read: AtomicU64::new(0),
             rows_written: AtomicU64::new(0),
+            database_bytes: AtomicU64::new(0),
         }
     }
 
@@ -57,6 +60,9 @@ impl D1 {
         if let Ok(Some(meta)) = result.meta() {
             self.rows_read.fetch_add(meta.rows_read.unwrap_or(0) as u64, Ordering::Relaxed);
             self.rows_written.fetch_add(meta.rows_written.unwrap_or(0) as u64, Ordering::Relaxed);
+            if let Some(bytes) = meta.size_after {
+                self.database_bytes.store(bytes as u64, Ordering::Relaxed);
+            }
         }
         Ok(Rows { rows })
     }
@@ -73,6 +79,7 @@ impl Db for D1 {
             queries: self.queries.load(Ordering::Relaxed),
             rows_read: self.rows_read.load(Ordering::Relaxed),
             rows_written: self.rows_written.load(Ordering::Relaxed),
+            database_bytes: Some(self.database_bytes.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0),
         }
     }
 }

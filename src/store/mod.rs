@@ -20,6 +20,7 @@ pub mod catalogue;
 pub mod contract;
 #[cfg(target_arch = "wasm32")]
 pub mod d1;
+pub mod gauges;
 pub mod import_jobs;
 pub mod job_runs;
 pub mod listening;
@@ -211,6 +212,8 @@ pub struct Usage {
     pub queries: u64,
     pub rows_read: u64,
     pub rows_written: u64,
+    /// The size of the whole database, as last told; `None` before the first answer.
+    pub database_bytes: Option<u64>,
 }
 
 /// The database as the rest of the program sees it.

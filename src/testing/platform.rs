@@ -64,10 +64,63 @@ impl Clock for SetClock {
     }
 }
 
+/// Faults to come at a port: after some calls, once or from then on.
+#[derive(Default)]
+pub struct Faults(Mutex<Option<Fault>>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Calls that are let through first.
+    pub after_calls: u64,
+    /// Whether what was asked for is done all the same, and only the answer is lost.
+    pub is_done: bool,
+    pub is_lasting: bool,
+}
+
+impl Faults {
+    pub fn expect(&self, fault: Fault) {
+        *self.0.lock().unwrap() = Some(fault);
+    }
+
+    /// Lets everything through again. Tells whether the fault had come.
+    pub fn heal(&self) -> bool {
+        self.0.lock().unwrap().take().is_none_or(|fault| fault.is_lasting && fault.after_calls == 0)
+    }
+
+    /// Counts a call, and tells whether it fails; if so, whether what it asks for is done.
+    fn at_call(&self) -> Option<bool> {
+        let mut due = self.0.lock().unwrap();
+        let fault = due.as_mut()?;
+        if fault.after_calls > 0 {
+            fault.after_calls -= 1;
+            return None;
+        }
+        let is_done = fault.is_done;
+        if !fault.is_lasting {
+            *due = None;
+        }
+        Some(is_done)
+    }
+
+    /// Does `call`, or not, and fails, or not.
+    fn around<T, E: 'static>(&self, error: impl FnOnce() -> E, call: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        match self.at_call() {
+            None => call(),
+            Some(true) => call().and_then(|_| Err(error())),
+            Some(false) => Err(error()),
+        }
+    }
+}
+
+fn archive_fault() -> StorageError {
+    StorageError::Failed("it was told to fail".to_owned())
+}
+
 /// Objects by key.
 #[derive(Default)]
 pub struct MemoryArchives {
     objects: Arc<Mutex<HashMap<String, Bytes>>>,
+    pub faults: Arc<Faults>,
 }
 
 impl MemoryArchives {
@@ -84,17 +137,25 @@ struct MemoryUpload {
     key: String,
     bytes: Vec<u8>,
     objects: Arc<Mutex<HashMap<String, Bytes>>>,
+    faults: Arc<Faults>,
 }
 
 impl ArchiveUpload for MemoryUpload {
     fn part(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), StorageError>> {
-        self.bytes.extend_from_slice(&bytes);
-        Box::pin(ready(Ok(())))
+        let took = self.faults.around(archive_fault, || {
+            self.bytes.extend_from_slice(&bytes);
+            Ok(())
+        });
+        Box::pin(ready(took))
     }
 
     fn complete(self: Box<Self>) -> BoxFuture<'static, Result<(), StorageError>> {
-        self.objects.lock().unwrap().insert(self.key, Bytes::from(self.bytes));
-        Box::pin(ready(Ok(())))
+        let Self { key, bytes, objects, faults } = *self;
+        let completed = faults.around(archive_fault, || {
+            objects.lock().unwrap().insert(key, Bytes::from(bytes));
+            Ok(())
+        });
+        Box::pin(ready(completed))
     }
 
     fn abort(self: Box<Self>) -> BoxFuture<'static, ()> {
@@ -104,8 +165,10 @@ impl ArchiveUpload for MemoryUpload {
 
 impl Archives for MemoryArchives {
     fn begin<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Box<dyn ArchiveUpload>, StorageError>> {
-        let upload = MemoryUpload { key: key.to_owned(), bytes: Vec::new(), objects: Arc::clone(&self.objects) };
-        Box::pin(ready(Ok(Box::new(upload) as Box<dyn ArchiveUpload>)))
+        let (objects, faults) = (Arc::clone(&self.objects), Arc::clone(&self.faults));
+        let upload = MemoryUpload { key: key.to_owned(), bytes: Vec::new(), objects, faults };
+        let begun = self.faults.around(archive_fault, || Ok(Box::new(upload) as Box<dyn ArchiveUpload>));
+        Box::pin(ready(begun))
     }
 
     fn read<'a>(
@@ -127,22 +190,25 @@ impl Archives for MemoryArchives {
                 object.slice(from..to).chunks(4096).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
             Ok(Box::pin(stream::iter(chunks)) as ArchiveStream)
         });
-        Box::pin(ready(range))
+        Box::pin(ready(self.faults.around(archive_fault, || range)))
     }
 
     /// Everything here is as old as can be.
     fn keys_until(&self, _instant: Millis) -> BoxFuture<'_, Result<Vec<String>, StorageError>> {
-        Box::pin(ready(Ok(self.keys())))
+        Box::pin(ready(self.faults.around(archive_fault, || Ok(self.keys()))))
     }
 
     fn keys_under<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StorageError>> {
         let keys = self.keys().into_iter().filter(|key| key.starts_with(prefix));
-        Box::pin(ready(Ok(keys.collect())))
+        Box::pin(ready(self.faults.around(archive_fault, || Ok(keys.collect()))))
     }
 
     fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StorageError>> {
-        self.objects.lock().unwrap().remove(key);
-        Box::pin(ready(Ok(())))
+        let deleted = self.faults.around(archive_fault, || {
+            self.objects.lock().unwrap().remove(key);
+            Ok(())
+        });
+        Box::pin(ready(deleted))
     }
 }
 
@@ -181,6 +247,7 @@ impl RateLimit for MemoryRateLimit {
 #[derive(Default)]
 pub struct MemoryQueue {
     messages: Mutex<VecDeque<JobMessage>>,
+    pub faults: Faults,
 }
 
 impl MemoryQueue {
@@ -195,8 +262,14 @@ impl MemoryQueue {
 
 impl JobQueue for MemoryQueue {
     fn send<'a>(&'a self, message: &'a JobMessage) -> BoxFuture<'a, Result<(), QueueError>> {
-        self.messages.lock().unwrap().push_back(*message);
-        Box::pin(ready(Ok(())))
+        let sent = self.faults.around(
+            || QueueError("it was told to fail".to_owned()),
+            || {
+                self.messages.lock().unwrap().push_back(*message);
+                Ok(())
+            },
+        );
+        Box::pin(ready(sent))
     }
 }
 

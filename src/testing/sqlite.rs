@@ -4,7 +4,7 @@
 
 use std::sync::{
     Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use futures_util::future::{BoxFuture, ready};
@@ -21,6 +21,8 @@ pub struct Sqlite {
     rows_written: AtomicU64,
     /// Batches still to be let through before one fails, for tests of broken connections.
     fail_after: Mutex<Option<(u64, Failure)>>,
+    /// Whether what fails once goes on failing.
+    is_lasting: AtomicBool,
 }
 
 /// How an injected fault behaves.
@@ -74,6 +76,7 @@ impl Sqlite {
             queries: AtomicU64::new(0),
             rows_written: AtomicU64::new(0),
             fail_after: Mutex::new(None),
+            is_lasting: AtomicBool::new(false),
         }
     }
 
@@ -82,9 +85,19 @@ impl Sqlite {
         *self.fail_after.lock().unwrap() = Some((batches, failure));
     }
 
-    /// Lets everything through again.
-    pub fn heal(&self) {
-        *self.fail_after.lock().unwrap() = None;
+    /// Lets `batches` more through, then fails every one until it is healed.
+    pub fn fail_from(&self, batches: u64, failure: Failure) {
+        self.is_lasting.store(true, Ordering::Relaxed);
+        self.fail_after(batches, failure);
+    }
+
+    /// Lets everything through again. Tells whether the fault had come.
+    pub fn heal(&self) -> bool {
+        let was_lasting = self.is_lasting.swap(false, Ordering::Relaxed);
+        match self.fail_after.lock().unwrap().take() {
+            Some((batches, _)) => batches == 0 && was_lasting,
+            None => true,
+        }
     }
 
     /// Direct access, for looking at what is stored and for setting a scene.
@@ -98,7 +111,9 @@ impl Sqlite {
             Some((0, Failure::Gone)) => Some(Failure::Gone),
             Some((0, failure)) => {
                 let failure = *failure;
-                *fail_after = None;
+                if !self.is_lasting.load(Ordering::Relaxed) {
+                    *fail_after = None;
+                }
                 Some(failure)
             }
             Some((batches, _)) => {
@@ -154,6 +169,10 @@ impl Db for Sqlite {
             queries: self.queries.load(Ordering::Relaxed),
             rows_read: 0,
             rows_written: self.rows_written.load(Ordering::Relaxed),
+            database_bytes: self.with(|connection| {
+                let pages = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+                connection.query_row(pages, [], |row| row.get::<_, i64>(0)).ok().map(i64::unsigned_abs)
+            }),
         }
     }
 }

@@ -123,7 +123,7 @@ fn every_answer_has_its_length_its_id_and_the_safe_headers() {
 fn the_database_keeps_its_contract_on_d1() {
     let worker = Worker::shared();
     let answer = worker.runtime.client().get("/healthz?deep=1").unwrap();
-    assert_eq!(answer.json()["checks"], json!({"settings": "ok", "database": "ok", "archives": "ok"}));
+    assert_eq!(answer.json()["checks"], json!({"settings": "ok", "database": "ok", "archives": "ok", "clock": "ok"}));
     assert_eq!(worker.number("SELECT count(*) FROM assertions"), 0);
 }
 

@@ -6,11 +6,13 @@
 //! * [`runtime`] starts, crashes and stops the local Worker;
 //! * [`fake_spotify`] stands in for Spotify;
 //! * [`client`] talks to it over HTTP;
+//! * [`hammer`] is many clients at once;
 //! * [`deploy`] puts the Worker into a Cloudflare account and takes it out again.
 
 pub mod client;
 pub mod deploy;
 pub mod fake_spotify;
 pub mod generator;
+pub mod hammer;
 pub mod runtime;
 pub mod truth;

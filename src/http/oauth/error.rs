@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::error::AppError;
+use crate::error::{AppError, OUTAGE_RETRY_SECONDS};
 
 #[derive(Debug, Serialize)]
 pub struct OAuthError {
@@ -45,6 +45,9 @@ impl IntoResponse for OAuthError {
         let status = self.status;
         let mut response = (status, Json(self)).into_response();
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(OUTAGE_RETRY_SECONDS));
+        }
         response
     }
 }

@@ -19,7 +19,7 @@ mod redirect;
 pub mod register;
 mod request;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 pub mod token;
 
 use axum::http::{HeaderMap, Uri, header};

@@ -1,7 +1,9 @@
 //! What must hold for every route, asked of the router's own table, so that a new route cannot be forgotten.
 
 mod auth_matrix;
+mod faults;
 mod headers;
+mod issued;
 
 use axum::http::Method;
 

@@ -32,8 +32,8 @@ const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// A Worker with two users, and a client with a document about itself.
-struct Dance {
-    app: TestApp,
+pub struct Dance {
+    pub app: TestApp,
 }
 
 /// The page that asks for consent, in the browser it was shown in.
@@ -72,7 +72,7 @@ fn answering(document: &Value) -> Response<Bytes> {
 }
 
 impl Dance {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let vars = [("ADMIN_AUTH_MODE", "token"), ("ADMIN_TOKEN", ADMIN_TOKEN), ("PUBLIC_URL", ISSUER)];
         let app = TestApp::with_vars(&vars);
         Scene(&app).user(1, "UTC").user(2, "UTC");
@@ -81,6 +81,15 @@ impl Dance {
             Ok(answering(&document(&[CALLBACK])))
         });
         Self { app }
+    }
+
+    /// Goes on with an app on which another one was begun.
+    pub fn on(app: &TestApp) -> Self {
+        Self { app: app.clone() }
+    }
+
+    pub fn revoke(&self, token: &str) -> Answer {
+        self.post("/revoke", &[("token", token), ("client_id", CLIENT)], &[])
     }
 
     fn get(&self, path: &str) -> Answer {
@@ -116,7 +125,7 @@ impl Dance {
         format!("/authorize?{}", form(&pairs))
     }
 
-    fn sign_in(&self, instead: &[(&str, &str)]) -> Answer {
+    pub fn sign_in(&self, instead: &[(&str, &str)]) -> Answer {
         self.post(&Self::authorize(instead), &[("secret", ADMIN_TOKEN)], &[("sec-fetch-site", "same-origin")])
     }
 
@@ -147,14 +156,14 @@ impl Dance {
     }
 
     /// Signs in, allows, and tells the code.
-    fn code(&self) -> String {
+    pub fn code(&self) -> String {
         let answer = self.allow(&self.question(&[]));
         assert_eq!(answer.status, 303, "{}", String::from_utf8_lossy(&answer.bytes));
         parameter(&answer, "code")
     }
 
     /// Presents a code with these fields instead of the right ones.
-    fn exchange(&self, code: &str, instead: &[(&str, &str)]) -> Answer {
+    pub fn exchange(&self, code: &str, instead: &[(&str, &str)]) -> Answer {
         let mut pairs = vec![
             ("grant_type", "authorization_code"),
             ("code", code),
@@ -171,7 +180,7 @@ impl Dance {
         self.post("/token", &pairs, &[])
     }
 
-    fn tokens(&self) -> Value {
+    pub fn tokens(&self) -> Value {
         let answer = self.exchange(&self.code(), &[]);
         assert_eq!(answer.status, 200, "{}", answer.json());
         answer.json()
