@@ -13,6 +13,8 @@ mod rejects;
 mod tests;
 mod view;
 
+#[cfg(test)]
+pub use self::rejects::{PARAMETERS as REJECTS_PARAMETERS, RejectsView};
 use self::view::view;
 pub use self::{rejects::rejects, view::JobView};
 use super::{

@@ -17,7 +17,7 @@ use super::{
     admin_users, body,
     paginated::Paginated,
     path_id::{missing, path_id},
-    query::Query,
+    query::{PAGED, Query},
 };
 use crate::{
     app::App,
@@ -33,9 +33,11 @@ use crate::{
     },
 };
 
+/// A token to be issued.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct TokenRequest {
+pub struct TokenRequest {
     label: Option<String>,
     scopes: Option<Vec<String>>,
     expires_at: Option<String>,
@@ -80,8 +82,10 @@ impl TokenRequest {
     }
 }
 
+/// A token that was just issued.
 #[derive(Serialize)]
-struct Issued {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Issued {
     /// Shown this once.
     token: String,
     #[serde(flatten)]
@@ -120,7 +124,7 @@ pub async fn list(
     Path(user_id): Path<String>,
     uri: Uri,
 ) -> Result<Json<Paginated<AssistantToken>>, AppError> {
-    let page = Query::parse(&uri, &["limit", "offset"])?.page()?;
+    let page = Query::declared(&uri, PAGED)?.page()?;
     let user = admin_users::find(&app, &user_id).await?;
     let (tokens, total) = assistant_tokens::list(&*app.db, user.id, page.limit, page.offset).await?;
     Ok(Json(Paginated::new(tokens, total, page)))

@@ -1,5 +1,7 @@
 //! `/admin/users`: the people whose history is kept.
 
+mod view;
+
 use axum::{
     Json,
     body::Body,
@@ -7,18 +9,19 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri},
 };
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
+pub use self::view::{UserDetail, UserSummary};
 use super::{
     body,
     paginated::Paginated,
     path_id::{missing, path_id},
-    query::Query,
+    query::{PAGED, Query},
 };
 use crate::{
     app::App,
-    domain::{ids::UserId, instant::Millis},
+    domain::ids::UserId,
     error::{AppError, FieldError},
     store::{
         audit::{Actor, Change},
@@ -26,39 +29,35 @@ use crate::{
     },
 };
 
-#[derive(Serialize)]
-pub struct UserSummary {
-    id: UserId,
-    spotify_user_id: Option<String>,
-    display_name: String,
-    timezone: String,
-    total_plays: i64,
-    created_at: Millis,
-    updated_at: Millis,
-}
-
-impl From<User> for UserSummary {
-    fn from(user: User) -> Self {
-        Self {
-            id: user.id,
-            spotify_user_id: user.spotify_user_id,
-            display_name: user.display_name,
-            timezone: user.timezone,
-            total_plays: user.total_plays,
-            created_at: user.created_at,
-            updated_at: user.updated_at,
-        }
-    }
-}
-
+/// A user without Spotify.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct NewUser {
+pub struct NewUser {
+    #[cfg_attr(test, schemars(required, length(min = 1, max = 100)))]
     display_name: Option<String>,
     timezone: Option<String>,
 }
 
 const MAX_DISPLAY_NAME_CHARS: usize = 100;
+
+/// The name as it is kept.
+fn checked_name(name: &str, errors: &mut Vec<FieldError>) -> String {
+    let name = name.trim();
+    let is_allowed = (1..=MAX_DISPLAY_NAME_CHARS).contains(&name.chars().count()) && !name.contains(char::is_control);
+    if !is_allowed {
+        let rule = format!("must have 1 to {MAX_DISPLAY_NAME_CHARS} characters, without control characters");
+        errors.push(FieldError::new("display_name", rule));
+    }
+    name.to_owned()
+}
+
+fn checked_zone(zone: String, errors: &mut Vec<FieldError>) -> String {
+    if TimeZone::get(&zone).is_err() {
+        errors.push(FieldError::new("timezone", "must be an IANA time zone such as Europe/Berlin"));
+    }
+    zone
+}
 
 /// POST /admin/users: a user without Spotify, for imports only.
 pub async fn create(
@@ -66,40 +65,76 @@ pub async fn create(
     actor: Actor,
     headers: HeaderMap,
     body: Body,
-) -> Result<(StatusCode, Json<UserSummary>), AppError> {
+) -> Result<(StatusCode, Json<UserDetail>), AppError> {
     let new: NewUser = body::json(&headers, body).await?;
     let mut errors = Vec::new();
-    let display_name = new.display_name.as_deref().map(str::trim).unwrap_or_default();
-    let length = display_name.chars().count();
-    if !(1..=MAX_DISPLAY_NAME_CHARS).contains(&length) || display_name.chars().any(char::is_control) {
-        let rule = format!("is required: 1 to {MAX_DISPLAY_NAME_CHARS} characters, without control characters");
-        errors.push(FieldError::new("display_name", rule));
-    }
-    let timezone = new.timezone.unwrap_or_else(|| app.config.default_timezone.clone());
-    if TimeZone::get(&timezone).is_err() {
-        errors.push(FieldError::new("timezone", "must be an IANA time zone such as Europe/Berlin"));
-    }
+    let display_name = checked_name(new.display_name.as_deref().unwrap_or_default(), &mut errors);
+    let timezone = checked_zone(new.timezone.unwrap_or_else(|| app.config.default_timezone.clone()), &mut errors);
     if !errors.is_empty() {
         return Err(AppError::Invalid(errors));
     }
     let after = json!({"display_name": display_name, "timezone": timezone});
     let change = actor.made(Change::created("user.create", "users/", "users").after(&after), app.now());
-    let user = users::insert(&*app.db, display_name, &timezone, app.now(), vec![change]).await?;
+    let user = users::insert(&*app.db, &display_name, &timezone, app.now(), vec![change]).await?;
     tracing::info!(user_id = user.id.0, "A user was created");
-    Ok((StatusCode::CREATED, Json(user.into())))
+    Ok((StatusCode::CREATED, detail(&app, user.id).await?))
+}
+
+/// What may change about a user; what is not given stays.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct UserChanges {
+    #[cfg_attr(test, schemars(length(min = 1, max = 100)))]
+    display_name: Option<String>,
+    timezone: Option<String>,
+}
+
+/// PATCH /admin/users/{id}: the name, or the zone that decides where this listener's days begin.
+pub async fn update(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<UserDetail>, AppError> {
+    let before = find(&app, &id).await?;
+    let changes: UserChanges = body::json(&headers, body).await?;
+    if changes.display_name.is_none() && changes.timezone.is_none() {
+        return Err(AppError::invalid("body", "must have display_name, timezone, or both"));
+    }
+    let mut errors = Vec::new();
+    let display_name = changes.display_name.map(|name| checked_name(&name, &mut errors));
+    let timezone = changes.timezone.map(|zone| checked_zone(zone, &mut errors));
+    if !errors.is_empty() {
+        return Err(AppError::Invalid(errors));
+    }
+    let display_name = display_name.unwrap_or_else(|| before.display_name.clone());
+    let timezone = timezone.unwrap_or_else(|| before.timezone.clone());
+    let change = Change::new("user.update", format!("users/{}", before.id))
+        .of_user(before.id)
+        .before(&json!({"display_name": before.display_name, "timezone": before.timezone}))
+        .after(&json!({"display_name": display_name, "timezone": timezone}));
+    let record = actor.made(change, app.now());
+    let user = users::update(&*app.db, before.id, &display_name, &timezone, record, app.now()).await?;
+    let user = user.ok_or_else(|| missing("User", &id))?;
+    detail(&app, user.id).await
 }
 
 /// GET /admin/users.
 pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Paginated<UserSummary>>, AppError> {
-    let page = Query::parse(&uri, &["limit", "offset"])?.page()?;
-    let (users, total) = users::list(&*app.db, page.limit, page.offset).await?;
-    let items = users.into_iter().map(UserSummary::from).collect();
+    let page = Query::declared(&uri, PAGED)?.page()?;
+    let (items, total) = view::page(&app, page.limit, page.offset).await?;
     Ok(Json(Paginated::new(items, total, page)))
 }
 
 /// GET /admin/users/{id}.
-pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<UserSummary>, AppError> {
-    Ok(Json(find(&app, &id).await?.into()))
+pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<UserDetail>, AppError> {
+    detail(&app, UserId(path_id("User", &id)?)).await
+}
+
+async fn detail(app: &App, id: UserId) -> Result<Json<UserDetail>, AppError> {
+    view::detail(app, id).await?.map(Json).ok_or_else(|| missing("User", &id))
 }
 
 /// The user a path names.
@@ -141,6 +176,52 @@ mod tests {
         assert_eq!(app.admin("POST", "/admin/users", "{\"display_name\":").status, 400);
         assert_eq!(app.admin("POST", "/admin/users", vec![b' '; 70_000]).status, 413);
         assert_eq!(app.get("/admin/users").json()["total"], 0);
+    }
+
+    #[test]
+    fn a_user_is_shown_with_everything_known_and_without_any_token() {
+        let app = TestApp::new();
+        app.post("/admin/users", &json!({"display_name": "Ada"}));
+        let nobody = app.get("/admin/users/1").json();
+        assert_eq!((&nobody["sync_status"], &nobody["token"]), (&json!(null), &json!(null)));
+        let sql = "INSERT INTO spotify_tokens (user_id, client_id, scopes, access_token, access_expires_at, refresh_token, \
+              authorized_at, updated_at) \
+            VALUES (1, 'app', 'user-top-read', 'sealed-access', 1795438800000, 'sealed-refresh', 1795435200000, 0); \
+            INSERT INTO sync_states (user_id, error_class, error_message, failed_polls, last_poll_completed_at) \
+            VALUES (1, 'network', 'Spotify did not answer.', 2, 1795435140000)";
+        app.db.with(|connection| connection.execute_batch(sql)).unwrap();
+        let shown = app.get("/admin/users/1");
+        let user = shown.json();
+        for (field, expected) in [
+            ("sync_status", json!("error")),
+            ("error_message", json!("Spotify did not answer.")),
+            ("last_poll_completed_at", json!("2026-11-23T11:59:00Z")),
+            ("token_expires_at", json!("2026-11-23T13:00:00Z")),
+            ("reauthorize_by", json!("2027-05-23T12:00:00Z")),
+            ("has_custom_credentials", json!(false)),
+        ] {
+            assert_eq!(user[field], expected, "{field}");
+        }
+        assert_eq!((&user["token"]["scopes"], &user["counts"]["imports"]), (&json!(["user-top-read"]), &json!(0)));
+        assert!(!String::from_utf8_lossy(&shown.bytes).contains("sealed"));
+        assert_eq!(app.get("/admin/users").json()["items"][0]["sync_status"], "error");
+    }
+
+    #[test]
+    fn a_user_is_renamed_and_moved_and_the_record_says_from_what_to_what() {
+        let app = TestApp::new();
+        app.post("/admin/users", &json!({"display_name": "Ada"}));
+        let moved = app.admin("PATCH", "/admin/users/1", json!({"timezone": "Europe/London"}).to_string());
+        assert_eq!((moved.status.as_u16(), &moved.json()["display_name"]), (200, &json!("Ada")));
+        assert_eq!(app.get("/admin/users/1").json()["timezone"], "Europe/London");
+        let row = &app.get("/admin/audit?action=user.update").json()["items"][0];
+        assert_eq!(row["before"], json!({"display_name": "Ada", "timezone": "UTC"}));
+        assert_eq!(row["after"], json!({"display_name": "Ada", "timezone": "Europe/London"}));
+        for body in [json!({}), json!({"timezone": "Mars/Base"}), json!({"display_name": "\n"}), json!({"id": 2})] {
+            assert_eq!(app.admin("PATCH", "/admin/users/1", body.to_string()).status, 422, "{body}");
+        }
+        assert_eq!(app.admin("PATCH", "/admin/users/2", "{}").status, 404);
+        assert_eq!(app.get("/admin/audit").json()["total"], 2);
     }
 
     #[test]

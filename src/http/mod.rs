@@ -6,13 +6,17 @@
 pub mod actions;
 pub mod actor;
 pub mod admin_audit;
+pub mod admin_dead_letters;
 pub mod admin_grants;
 pub mod admin_imports;
+pub mod admin_job_runs;
 pub mod admin_logs;
+pub mod admin_maintenance;
 pub mod admin_row_imports;
 pub mod admin_spotify;
 pub mod admin_sync;
 pub mod admin_tokens;
+pub mod admin_user_deletion;
 pub mod admin_users;
 pub mod auth;
 pub mod auth_spotify;
@@ -23,6 +27,7 @@ pub mod history;
 pub mod lockout;
 pub mod metrics;
 pub mod oauth;
+pub mod openapi;
 pub mod origin;
 pub mod paginated;
 pub mod path_id;
@@ -96,7 +101,6 @@ pub fn routes() -> Vec<Route> {
         asking("/history/users/{user_id}/plays", get(history::plays)),
         asking("/history/users/{user_id}/{question}", get(history::ask)),
         admin("/admin/users", get(admin_users::list).post(admin_users::create)),
-        admin("/admin/users/{user_id}", get(admin_users::show)),
         admin(
             "/admin/users/{user_id}/spotify-connection",
             get(admin_spotify::connection).post(admin_spotify::make_link).delete(admin_spotify::disconnect),
@@ -113,12 +117,26 @@ pub fn routes() -> Vec<Route> {
         admin("/admin/sync-status", get(admin_sync::status)),
         admin("/admin/sync/pause", post(admin_sync::pause_everyone)),
         admin("/admin/sync/resume", post(admin_sync::resume_everyone)),
+        admin(
+            "/admin/users/{user_id}",
+            get(admin_users::show).patch(admin_users::update).delete(admin_user_deletion::delete),
+        ),
         admin("/admin/users/{user_id}/import", post(admin_imports::upload)),
         admin("/admin/users/{user_id}/tokens", get(admin_tokens::list).post(admin_tokens::issue)),
         admin("/admin/users/{user_id}/tokens/{token_id}", delete(admin_tokens::revoke)),
         admin("/admin/users/{user_id}/row-imports", post(admin_row_imports::open)),
         admin("/admin/import-jobs", get(admin_imports::list)),
         admin("/admin/import-jobs/{import_job_id}", get(admin_imports::show)),
+        admin("/admin/job-runs", get(admin_job_runs::list)),
+        admin("/admin/job-runs/{job_run_id}", get(admin_job_runs::show)),
+        admin("/admin/job-runs/{job_run_id}/cancel", post(admin_job_runs::cancel)),
+        admin("/admin/job-runs/{job_run_id}/retry", post(admin_job_runs::retry)),
+        admin("/admin/job-types", get(admin_job_runs::overview)),
+        admin("/admin/job-types/{job_type}/pause", post(admin_job_runs::pause)),
+        admin("/admin/job-types/{job_type}/resume", post(admin_job_runs::resume)),
+        admin("/admin/dead-letters", get(admin_dead_letters::list)),
+        admin("/admin/dead-letters/{dead_letter_id}/resend", post(admin_dead_letters::resend)),
+        admin("/admin/maintenance/purge-logs", post(admin_maintenance::purge_logs)),
         admin("/admin/logs", get(admin_logs::list)),
         admin("/admin/import-jobs/{import_job_id}/rejects", get(admin_imports::rejects)),
         admin("/admin/import-jobs/{import_job_id}/slices", post(admin_row_imports::slice)),
@@ -130,6 +148,7 @@ pub fn routes() -> Vec<Route> {
         admin("/admin/audit", get(admin_audit::list)),
         admin("/admin/storage", get(storage::show)),
         admin("/admin/metrics", get(metrics::show)),
+        admin("/admin/openapi.json", get(openapi::document)),
     ]
 }
 

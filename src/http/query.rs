@@ -75,6 +75,8 @@ impl Parameter {
 pub const LIMIT: Parameter = Parameter::integer("limit", 1, 200, "How many items a page has; 50 unless said.");
 pub const OFFSET: Parameter =
     Parameter::integer("offset", 0, u32::MAX as i64, "How many items to pass over; 0 unless said.");
+/// What a list takes that nothing narrows.
+pub const PAGED: &[Parameter] = &[LIMIT, OFFSET];
 pub const USER_ID: Parameter = Parameter::integer("user_id", 1, MAX_ID, "Only what belongs to this user.");
 pub const REQUEST_ID: Parameter = Parameter::text("request_id", 64, "Only what this request did or caused.");
 pub const SINCE: Parameter = Parameter::instant("since", "Only what is from this instant on.");

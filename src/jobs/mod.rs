@@ -6,6 +6,7 @@
 pub mod collecting;
 pub mod import_archive;
 pub mod message;
+pub mod purge;
 pub mod runs;
 pub mod schedule;
 pub mod take_up;
@@ -17,6 +18,7 @@ use tracing::Instrument;
 use self::message::JobMessage;
 use crate::{
     app::App,
+    store::dead_letters::{self, NewDeadLetter},
     telemetry::{self, Capture, Service},
 };
 
@@ -45,6 +47,7 @@ pub async fn handle(app: &App, body: &str) -> Verdict {
         };
         if let Verdict::Bury { why } = &verdict {
             tracing::error!(why, "A message was buried");
+            keep_dead(app, body, why, &capture.request_id).await;
         }
         telemetry::flush(app, &capture).await;
         verdict
@@ -70,10 +73,24 @@ pub async fn record_dead(app: &App, body: &str) {
             }
             Err(_) => tracing::error!("A message of no known shape was given up"),
         }
+        keep_dead(app, body, "the queue gave it up after its last attempt", &capture.request_id).await;
         telemetry::flush(app, &capture).await;
     }
     .instrument(span)
     .await;
+}
+
+/// Keeps a message that nobody will work on, for somebody to look at and send again.
+async fn keep_dead(app: &App, message: &str, reason: &str, request_id: &str) {
+    let (job_run, import_job) = match serde_json::from_str::<JobMessage>(message) {
+        Ok(JobMessage::ImportArchive { import_job_id }) => (None, Some(import_job_id)),
+        Ok(JobMessage::Run { job_run_id }) => (Some(job_run_id), None),
+        Ok(JobMessage::Poll { .. }) | Err(_) => (None, None),
+    };
+    let letter = NewDeadLetter { message, reason, job_run, import_job, request_id };
+    if let Err(error) = dead_letters::insert(&*app.db, &letter, app.now()).await {
+        tracing::error!(%error, "A dead letter could not be kept");
+    }
 }
 
 async fn run(app: &App, message: JobMessage) -> Verdict {

@@ -6,7 +6,7 @@
 //! Must stay true: a run that fails is tried again with growing pauses, and given up after some attempts without any
 //! progress; its failure stands in its row whatever else is undone; nobody waits inside a run.
 
-use super::{Verdict, collecting, message::JobMessage};
+use super::{Verdict, collecting, message::JobMessage, purge};
 use crate::{
     app::App,
     domain::{
@@ -47,6 +47,7 @@ impl RunEnd {
 async fn work(app: &App, run: &ClaimedRun) -> Result<RunEnd, AppError> {
     match run.kind {
         JobKind::InitialSync => collecting::sync_initially(app, run).await,
+        JobKind::PurgeLogs => purge::work(app, run).await,
         JobKind::ImportZip | JobKind::Poll => {
             Err(AppError::Internal("runs of this kind are not worked on by themselves"))
         }

@@ -10,7 +10,7 @@ use crate::{
     app::App,
     domain::instant::{DAY_MS, HOUR_MS, MINUTE_MS, Millis},
     error::AppError,
-    jobs::{collecting, message::JobMessage, runs},
+    jobs::{collecting, message::JobMessage, purge, runs},
     store::{import_jobs, oauth_clients, oauth_grants, row_imports, schedule_ticks},
     telemetry::{self, Capture, Service},
 };
@@ -18,7 +18,8 @@ use crate::{
 /// Every minute: what is due or stuck is sent again, polls among it.
 pub const SWEEP: &str = "* * * * *";
 /// Every hour: archives that no import will ever read are deleted, and OAuth clients and grants that are over; who must
-/// authorize again soon is told of.
+/// authorize again soon is told of;
+/// once a day old rows are cleared.
 pub const TIDY: &str = "17 * * * *";
 
 /// Something that the clock starts.
@@ -68,6 +69,9 @@ pub async fn tick(app: &App, cron: &str, now: Millis) {
                 tidy(app, now).await;
                 forget_clients(app, now).await;
                 collecting::warn_of_reauthorization(app, now).await;
+                if is_purge_hour(now) {
+                    purge::start_scheduled(app, now).await;
+                }
             }
             other => tracing::error!(cron = other, "No job is set for this cron"),
         }
@@ -80,6 +84,11 @@ pub async fn tick(app: &App, cron: &str, now: Millis) {
     }
     .instrument(span)
     .await;
+}
+
+/// Old rows are cleared once a day, at an hour (UTC) when few are awake where most people live.
+const fn is_purge_hour(now: Millis) -> bool {
+    now.0.rem_euclid(DAY_MS) / HOUR_MS == 3
 }
 
 /// Sends a message for every import that nobody works on.

@@ -22,9 +22,11 @@ pub struct NewToken<'a> {
 
 /// What is known of a token: everything but the token.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AssistantToken {
     pub id: CredentialId,
     pub label: String,
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub scopes: Scopes,
     pub created_at: Millis,
     pub expires_at: Option<Millis>,

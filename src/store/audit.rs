@@ -102,13 +102,19 @@ fn small(value: &impl Serialize) -> Option<String> {
 impl Actor {
     /// For the batch that makes the change.
     pub fn made(&self, change: Change, now: Millis) -> Statement {
+        self.made_where("TRUE", change, now)
+    }
+
+    /// For a batch that makes the change only where `condition` (SQL; `?8` is the id of the request) holds: it goes before that statement if
+    /// the condition is its guard, or after it if it tells that it happened.
+    pub fn made_where(&self, condition: &str, change: Change, now: Millis) -> Statement {
         // A table's name cannot be bound; it is a constant of this program.
         let newest = change.newest_of.map(|table| format!("(SELECT max(id) FROM {table})"));
         let target = newest.as_ref().map_or("?4".to_owned(), |newest| format!("?4 || {newest}"));
         let user = if change.newest_of == Some("users") { "(SELECT max(id) FROM users)" } else { "?5" };
         let sql = format!(
             "INSERT INTO audit (at, credential, action, target, user_id, before_json, after_json, request_id) \
-             VALUES (?1, ?2, ?3, {target}, coalesce({user}, ?5), ?6, ?7, ?8)"
+             SELECT ?1, ?2, ?3, {target}, coalesce({user}, ?5), ?6, ?7, ?8 WHERE {condition}"
         );
         Statement::new(sql)
             .bind(now)

@@ -24,27 +24,32 @@ pub const MAX_STALLED_ATTEMPTS: i64 = 5;
 
 /// What a run does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum JobKind {
     ImportZip,
     InitialSync,
     Poll,
+    PurgeLogs,
 }
 
 impl JobKind {
-    pub const NAMES: [&str; 3] = ["import_zip", "initial_sync", "poll"];
+    pub const ALL: [Self; 4] = [Self::ImportZip, Self::InitialSync, Self::Poll, Self::PurgeLogs];
+    pub const NAMES: [&str; 4] = ["import_zip", "initial_sync", "poll", "purge_logs"];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ImportZip => "import_zip",
             Self::InitialSync => "initial_sync",
             Self::Poll => "poll",
+            Self::PurgeLogs => "purge_logs",
         }
     }
 }
 
 /// Where a run stands. The last four are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     Queued,
@@ -76,6 +81,7 @@ impl RunStatus {
 
 /// Who or what asked for a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
     Schedule,
@@ -86,6 +92,8 @@ pub enum Trigger {
 }
 
 impl Trigger {
+    pub const NAMES: [&str; 5] = ["schedule", "admin", "upload", "login", "retry"];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Schedule => "schedule",

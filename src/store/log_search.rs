@@ -11,12 +11,11 @@ use serde::Deserialize;
 
 use super::{Db, Parameter, Statement, StoreError, logs, rows::Total};
 use crate::{
-    config::LogLevel,
     domain::{
         ids::{ImportJobId, JobRunId, UserId},
         instant::{MINUTE_MS, Millis},
     },
-    telemetry::Service,
+    telemetry::{LogLevel, Service},
 };
 
 /// Rows that one walk of a search looks at.

@@ -20,6 +20,7 @@ pub mod catalogue;
 pub mod contract;
 #[cfg(target_arch = "wasm32")]
 pub mod d1;
+pub mod dead_letters;
 pub mod gauges;
 pub mod import_jobs;
 pub mod job_runs;
@@ -32,14 +33,17 @@ pub mod oauth_grants;
 pub mod play_list;
 pub mod plays;
 pub mod possible_gaps;
+pub mod purge;
 pub mod repeating;
 pub mod row_imports;
 pub mod rows;
+pub mod run_list;
 pub mod schedule_ticks;
 pub mod spotify_accounts;
 pub mod spotify_tokens;
 pub mod sync_states;
 pub mod tracks;
+pub mod user_deletion;
 pub mod users;
 
 pub use rows::Rows;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Db, Statement, StoreError};
+use super::{Db, Statement, StoreError, assert_that};
 use crate::domain::{ids::UserId, instant::Millis};
 
 /// A row of `users`.
@@ -44,6 +44,26 @@ pub async fn insert(
     let results = db.batch(statements).await?;
     let user = results.into_iter().next().unwrap_or_default().first()?;
     user.ok_or_else(|| StoreError::Shape("no row for a new user".to_owned()))
+}
+
+/// Changes name and zone, with `record` in the same batch. `None`: no such user; nothing happened.
+pub async fn update(
+    db: &dyn Db,
+    id: UserId,
+    display_name: &str,
+    timezone: &str,
+    record: Statement,
+    now: Millis,
+) -> Result<Option<User>, StoreError> {
+    let sql =
+        format!("UPDATE users SET display_name = ?2, timezone = ?3, updated_at = ?4 WHERE id = ?1 RETURNING {COLUMNS}");
+    let exists = assert_that("EXISTS (SELECT 1 FROM users WHERE id = ?1)").bind(id);
+    let update = Statement::new(sql).bind(id).bind(display_name).bind(timezone).bind(now);
+    match db.batch(vec![exists, record, update]).await {
+        Ok(mut results) => results.pop().unwrap_or_default().first(),
+        Err(StoreError::AssertionFailed) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// For one batch with other statements: the user's row, or none.

@@ -19,7 +19,8 @@ pub use capture::{Capture, Entry, Service};
 use tracing::Span;
 use tracing_subscriber::{layer::SubscriberExt, registry::LookupSpan};
 
-use crate::{app::App, config::LogLevel, domain::instant::Millis, store::logs};
+pub use crate::config::LogLevel;
+use crate::{app::App, domain::instant::Millis, store::logs};
 
 /// What the layer needs from the platform; plain functions, since the subscriber outlives every request.
 #[derive(Clone, Copy)]

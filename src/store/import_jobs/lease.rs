@@ -54,6 +54,7 @@ pub async fn claim(db: &dyn Db, id: ImportJobId, token: &str, now: Millis) -> Re
            started_at = coalesce(started_at, ?4), updated_at = ?4, resume_at = NULL, pause_reason = NULL \
          WHERE id = ?1 AND archive_form <> 'rows' AND status IN ('pending', 'running') AND (resume_at IS NULL OR resume_at <= ?4) \
            AND (lease_until IS NULL OR lease_until <= ?4 OR lease_token = ?2) \
+           AND NOT EXISTS (SELECT 1 FROM paused_job_types WHERE job_type = 'import_zip') \
          RETURNING {JOB_COLUMNS}"
     );
     let mut results = db
@@ -96,6 +97,7 @@ pub async fn take_back_stuck(db: &dyn Db, now: Millis) -> Result<Vec<ImportJobId
         WHERE status = 'running' AND lease_until <= ?1";
     // A pending job younger than a minute still has its first message under way.
     const DUE: &str = "SELECT id FROM import_jobs WHERE status IN ('pending', 'running') AND lease_until IS NULL \
+        AND NOT EXISTS (SELECT 1 FROM paused_job_types WHERE job_type = 'import_zip') \
         AND archive_form <> 'rows' \
         AND updated_at <= ?1 - 60000 AND (resume_at IS NULL OR resume_at <= ?1) ORDER BY id LIMIT 100";
     let statements = vec![Statement::new(TAKE_BACK).bind(now), Statement::new(DUE).bind(now)];

@@ -29,21 +29,32 @@ struct Found {
 
 const FIND: &str = "SELECT job_type, status FROM job_runs WHERE id = ?1";
 
-/// Ends a run, at once or at its next step.
-pub async fn cancel(db: &dyn Db, id: JobRunId, now: Millis) -> Result<Cancellation, StoreError> {
+/// Whether a run can be cancelled here, for the record of the change.
+pub fn can_be_cancelled(id: JobRunId) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM job_runs WHERE id = {id} AND status IN ('queued', 'running') AND import_job_id IS NULL)"
+    )
+}
+
+/// Ends a run, at once or at its next step. `record` goes first in the batch.
+pub async fn cancel(
+    db: &dyn Db,
+    id: JobRunId,
+    record: Option<Statement>,
+    now: Millis,
+) -> Result<Cancellation, StoreError> {
     const QUEUED: &str = "UPDATE job_runs SET status = 'cancelled', stop_reason = 'cancelled', completed_at = ?2, \
           updated_at = ?2 \
         WHERE id = ?1 AND status = 'queued' AND import_job_id IS NULL RETURNING job_type, status";
     const RUNNING: &str = "UPDATE job_runs SET cancel_requested = 1, updated_at = ?2 \
         WHERE id = ?1 AND status = 'running' AND import_job_id IS NULL RETURNING job_type, status";
-    let mut results = db
-        .batch(vec![
-            Statement::new(QUEUED).bind(id).bind(now),
-            Statement::new(RUNNING).bind(id).bind(now),
-            Statement::new(FIND).bind(id),
-        ])
-        .await?
-        .into_iter();
+    let before = usize::from(record.is_some());
+    let changes = [
+        Statement::new(QUEUED).bind(id).bind(now),
+        Statement::new(RUNNING).bind(id).bind(now),
+        Statement::new(FIND).bind(id),
+    ];
+    let mut results = db.batch(record.into_iter().chain(changes).collect()).await?.into_iter().skip(before);
     let mut next = || results.next().unwrap_or_default().first::<Found>();
     let (queued, running, found) = (next()?, next()?, next()?);
     Ok(match (queued, running, found) {
@@ -69,8 +80,19 @@ pub enum Retrial {
     Unknown,
 }
 
-/// Queues a run that goes on where an unsuccessful one ended.
-pub async fn retry(db: &dyn Db, id: JobRunId, request_id: Option<&str>, now: Millis) -> Result<Retrial, StoreError> {
+/// Whether this request queued a run to try another again, for the record of the change (whose `?8` is the request).
+pub fn was_queued_again(id: JobRunId, now: Millis) -> String {
+    format!("EXISTS (SELECT 1 FROM job_runs WHERE retry_of = {id} AND created_at = {} AND request_id = ?8)", now.0)
+}
+
+/// Queues a run that goes on where an unsuccessful one ended. `record` goes last in the batch.
+pub async fn retry(
+    db: &dyn Db,
+    id: JobRunId,
+    request_id: Option<&str>,
+    record: Option<Statement>,
+    now: Millis,
+) -> Result<Retrial, StoreError> {
     #[derive(Deserialize)]
     struct New {
         id: JobRunId,
@@ -83,10 +105,8 @@ pub async fn retry(db: &dyn Db, id: JobRunId, request_id: Option<&str>, now: Mil
             WHERE other.status IN ('queued', 'running') AND other.job_type = old.job_type \
               AND other.user_id IS old.user_id) \
         RETURNING id";
-    let mut results = db
-        .batch(vec![Statement::new(INSERT).bind(id).bind(request_id).bind(now), Statement::new(FIND).bind(id)])
-        .await?
-        .into_iter();
+    let changes = [Statement::new(INSERT).bind(id).bind(request_id).bind(now), Statement::new(FIND).bind(id)];
+    let mut results = db.batch(changes.into_iter().chain(record).collect()).await?.into_iter();
     let new: Option<New> = results.next().unwrap_or_default().first()?;
     let found: Option<Found> = results.next().unwrap_or_default().first()?;
     Ok(match (new, found) {

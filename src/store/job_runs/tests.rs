@@ -107,15 +107,15 @@ fn a_queued_run_is_cancelled_at_once_and_a_running_one_at_its_next_step() {
     let app = TestApp::new();
     let db = &*app.app.db;
     let first = queued(&app);
-    assert_eq!(block_on(cancel(db, first, NOW)).unwrap(), Cancellation::Cancelled);
+    assert_eq!(block_on(cancel(db, first, None, NOW)).unwrap(), Cancellation::Cancelled);
     assert!(claimed(&app, first, NOW).is_none());
     let second = queued(&app);
     let run = claimed(&app, second, NOW).unwrap();
-    assert_eq!(block_on(cancel(db, second, NOW)).unwrap(), Cancellation::Requested);
+    assert_eq!(block_on(cancel(db, second, None, NOW)).unwrap(), Cancellation::Requested);
     assert_eq!(block_on(run.lease.heartbeat(db, NOW)).unwrap(), Heartbeat::CancelRequested);
     write(&app, vec![run.lease.finish(RunStatus::Cancelled, Some("cancelled"), None, NOW)]).unwrap();
-    assert_eq!(block_on(cancel(db, second, NOW)).unwrap(), Cancellation::HasEnded(RunStatus::Cancelled));
-    assert_eq!(block_on(cancel(db, JobRunId(99), NOW)).unwrap(), Cancellation::Unknown);
+    assert_eq!(block_on(cancel(db, second, None, NOW)).unwrap(), Cancellation::HasEnded(RunStatus::Cancelled));
+    assert_eq!(block_on(cancel(db, JobRunId(99), None, NOW)).unwrap(), Cancellation::Unknown);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn what_failed_is_tried_again_as_a_new_run_from_its_cursor() {
     let app = TestApp::new();
     let db = &*app.app.db;
     let first = queued(&app);
-    assert_eq!(block_on(retry(db, first, None, NOW)).unwrap(), Retrial::IsUnderWay);
+    assert_eq!(block_on(retry(db, first, None, None, NOW)).unwrap(), Retrial::IsUnderWay);
     let run = claimed(&app, first, NOW).unwrap();
     let fault = Fault { class: "network", sentence: "Spotify was not reached.".to_owned() };
     write(
@@ -134,8 +134,10 @@ fn what_failed_is_tried_again_as_a_new_run_from_its_cursor() {
         ],
     )
     .unwrap();
-    let Retrial::Queued(second) = block_on(retry(db, first, Some("r1"), NOW)).unwrap() else { panic!("not queued") };
+    let Retrial::Queued(second) = block_on(retry(db, first, Some("r1"), None, NOW)).unwrap() else {
+        panic!("not queued")
+    };
     assert_eq!(claimed(&app, second, NOW).unwrap().cursor.as_deref(), Some("{\"before\":7}"));
-    assert_eq!(block_on(retry(db, first, None, NOW)).unwrap(), Retrial::IsUnderWay, "its successor is");
-    assert_eq!(block_on(retry(db, JobRunId(99), None, NOW)).unwrap(), Retrial::Unknown);
+    assert_eq!(block_on(retry(db, first, None, None, NOW)).unwrap(), Retrial::IsUnderWay, "its successor is");
+    assert_eq!(block_on(retry(db, JobRunId(99), None, None, NOW)).unwrap(), Retrial::Unknown);
 }

@@ -146,7 +146,7 @@ fn a_pause_stops_it_at_its_next_page_and_a_cancellation_for_good() {
         household.count("SELECT max(id) FROM job_runs WHERE job_type = 'initial_sync' AND stop_reason = 'paused'");
     household.app.post("/admin/users/1/resume", &json!({}));
     let cancel =
-        crate::store::job_runs::changes::cancel(&*household.app.app.db, crate::domain::ids::JobRunId(run), at(6));
+        crate::store::job_runs::changes::cancel(&*household.app.app.db, crate::domain::ids::JobRunId(run), None, at(6));
     futures_executor::block_on(cancel).unwrap();
     household.at(7);
     assert_eq!(household.value("SELECT status FROM job_runs WHERE job_type = 'initial_sync'"), "cancelled");
