@@ -25,6 +25,9 @@ const LIMITS: Limits = Limits {
 const ODD_CHUNK_BYTES: usize = 61;
 
 /// An archive: its directory and every file in it.
+///
+/// # Panics
+/// What must hold does not.
 pub fn archive(bytes: &[u8]) {
     let whole = directory(bytes, usize::MAX);
     let in_pieces = directory(bytes, ODD_CHUNK_BYTES);
@@ -55,12 +58,15 @@ pub fn history(bytes: &[u8]) {
     let hint = HINTS.into_iter().cycle().nth(usize::from(first % 5)).unwrap_or(FileHint::UnknownJson);
     let read = |resume_at_row, chunk_bytes| {
         let file = HistoryFile::plain(hint, resume_at_row, &LIMITS, NOW, FILE);
-        run(file, json, chunk_bytes)
+        Some(run(file, json, chunk_bytes))
     };
     check(&read);
 }
 
 /// A slice of rows as it may be sent by anyone who has a credential.
+///
+/// # Panics
+/// What must hold does not.
 pub fn slice(bytes: &[u8]) {
     let Ok(slice) = serde_json::from_slice::<RowSlice<'_>>(bytes) else { return };
     let format = slice.format();
@@ -73,14 +79,14 @@ pub fn slice(bytes: &[u8]) {
 struct Read {
     rows: Vec<Row>,
     end: Result<FileEnd, FileError>,
-    rows_read: u64,
+    settled: u64,
     format: Option<Format>,
 }
 
 /// Reading is the same whatever the chunks are and wherever it resumes, and its rows survive the way to the Worker.
 fn check(read: &dyn Fn(u64, usize) -> Option<Read>) {
     let Some(whole) = read(0, usize::MAX) else { return };
-    assert_eq!(length(&whole.rows), whole.rows_read, "a row that is not counted");
+    assert_eq!(length(&whole.rows), whole.settled, "a row that is not counted");
     let in_pieces = read(0, ODD_CHUNK_BYTES);
     if whole.end == Err(FileError::DataDamaged) {
         // How far an inflater sees before it stumbles depends on how much it is given; what it gave before is the same.
@@ -89,15 +95,15 @@ fn check(read: &dyn Fn(u64, usize) -> Option<Read>) {
         return;
     }
     assert_eq!(Some(&whole), in_pieces.as_ref(), "the rows depend on the chunks");
-    let half = whole.rows_read / 2;
+    let half = whole.settled / 2;
     if let Some(rest) = read(half, usize::MAX) {
         let expected = whole.rows.get(usize::try_from(half).unwrap_or(usize::MAX)..).unwrap_or_default();
         let same = rest.rows.iter().map(told).eq(expected.iter().map(told));
-        assert!(same && rest.rows_read == whole.rows_read, "resuming gives other rows");
+        assert!(same && rest.settled == whole.settled, "resuming gives other rows");
     }
     if let Some(format @ (Format::Extended | Format::Account)) = whole.format {
         for rows in whole.rows.chunks(1_000) {
-            assert_eq!(sent(format, rows).as_deref(), Some(rows).map(of_file).as_deref(), "rows change on their way");
+            assert_eq!(sent(format, rows).as_deref(), Some(of_file(rows)).as_deref(), "rows change on their way");
         }
     }
 }
@@ -141,10 +147,10 @@ fn directory(bytes: &[u8], chunk_bytes: usize) -> Option<Directory> {
 
 fn in_archive(entry: &Entry, data: &[u8], resume_at_row: u64, chunk_bytes: usize) -> Option<Read> {
     let hint = FileHint::from_name(&entry.name);
-    run(HistoryFile::new(entry, hint, resume_at_row, &LIMITS, NOW, FILE).ok()?, data, chunk_bytes)
+    Some(run(HistoryFile::new(entry, hint, resume_at_row, &LIMITS, NOW, FILE).ok()?, data, chunk_bytes))
 }
 
-fn run(mut file: HistoryFile, data: &[u8], chunk_bytes: usize) -> Option<Read> {
+fn run(mut file: HistoryFile, data: &[u8], chunk_bytes: usize) -> Read {
     let mut rows = Vec::new();
     let mut failure = None;
     for chunk in data.chunks(chunk_bytes.min(data.len().max(1))) {
@@ -157,7 +163,7 @@ fn run(mut file: HistoryFile, data: &[u8], chunk_bytes: usize) -> Option<Read> {
     if let Some(failure) = failure {
         assert_eq!(end, Err(failure), "a file that failed stays failed");
     }
-    Some(Read { rows, end, rows_read: file.rows_read(), format: file.format() })
+    Read { rows, end, settled: file.rows_read(), format: file.format() }
 }
 
 fn piece(bytes: &[u8], offset: u64, length: u64) -> &[u8] {

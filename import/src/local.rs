@@ -4,6 +4,7 @@
 //! it is.
 
 use std::{
+    fmt::Write,
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
@@ -209,7 +210,11 @@ fn checksum(file: &mut File) -> io::Result<String> {
         }
         hash.update(piece.get(..length).unwrap_or_default());
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        write!(hex, "{byte:02x}").unwrap_or_default();
+        hex
+    }))
 }
 
 #[cfg(test)]

@@ -246,7 +246,7 @@ impl Sender<'_> {
             let answer = match self.server.send("POST", &path, Some(&body)) {
                 Ok(answer) => answer,
                 Err(error) => {
-                    let seconds = self.next_wait(&mut tries).ok_or_else(|| self.server.not_there(&error))?;
+                    let seconds = next_wait(&mut tries).ok_or_else(|| self.server.not_there(&error))?;
                     self.wait(seconds, None);
                     continue;
                 }
@@ -270,19 +270,13 @@ impl Sender<'_> {
                 429 | 500..=599 => {
                     let seconds = match answer.retry_after_seconds {
                         Some(seconds) => seconds,
-                        None => self.next_wait(&mut tries).ok_or_else(|| answer.refusal())?,
+                        None => next_wait(&mut tries).ok_or_else(|| answer.refusal())?,
                     };
                     self.wait(seconds, Some(&answer));
                 }
                 _ => return Err(answer.refusal()),
             }
         }
-    }
-
-    fn next_wait(&self, tries: &mut usize) -> Option<u64> {
-        let wait = WAITS_SECONDS.get(*tries).copied();
-        *tries = tries.saturating_add(1);
-        wait
     }
 
     fn wait(&mut self, seconds: u64, answer: Option<&Answer>) {
@@ -397,4 +391,11 @@ impl Tally {
             files: Vec::new(),
         })
     }
+}
+
+/// How long to wait before one more try, if there is one.
+fn next_wait(tries: &mut usize) -> Option<u64> {
+    let wait = WAITS_SECONDS.get(*tries).copied();
+    *tries = tries.saturating_add(1);
+    wait
 }

@@ -79,12 +79,14 @@ fn standing(sent_bytes: u64, total_bytes: u64, seconds: f64) -> Standing {
 
 /// For a query string.
 fn percent_encoded(text: &str) -> String {
+    use std::fmt::Write;
     let mut encoded = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            // Writing to a String cannot fail.
+            write!(encoded, "%{byte:02X}").unwrap_or_default();
         }
     }
     encoded

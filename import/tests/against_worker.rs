@@ -1,5 +1,7 @@
 //! The program against the built Worker on the local runtime: both ways, interrupted, and done twice.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
+
 use std::{
     env, fs,
     path::{Path, PathBuf},

@@ -35,7 +35,7 @@ pub struct Amount {
     /// A type of job, for instance; empty where there is one kind only.
     pub kind: String,
     pub state: String,
-    pub amount: i64,
+    pub counted: i64,
 }
 
 /// An instant with the name of what happens, or happened, then.
@@ -66,17 +66,17 @@ pub struct Gauges {
 const USERS: &str = "SELECT u.id AS user_id, u.total_plays AS plays, s.last_poll_completed_at, s.failed_polls, \
     s.quiet_polls, t.authorized_at, t.lost_reason FROM users u LEFT JOIN sync_states s ON s.user_id = u.id \
     LEFT JOIN spotify_tokens t ON t.user_id = u.id ORDER BY u.id LIMIT CAST(?1 AS INTEGER)";
-const BACKLOG: &str = "SELECT job_type AS kind, status AS state, count(*) AS amount FROM job_runs \
+const BACKLOG: &str = "SELECT job_type AS kind, status AS state, count(*) AS counted FROM job_runs \
     WHERE status IN ('queued', 'running') GROUP BY 1, 2 ORDER BY 1, 2";
-const ENDED_RUNS: &str = "SELECT job_type AS kind, status AS state, count(*) AS amount FROM \
+const ENDED_RUNS: &str = "SELECT job_type AS kind, status AS state, count(*) AS counted FROM \
     (SELECT job_type, status FROM job_runs ORDER BY id DESC LIMIT CAST(?1 AS INTEGER)) \
     WHERE status NOT IN ('queued', 'running') GROUP BY 1, 2 ORDER BY 1, 2";
-const IMPORTS: &str = "SELECT '' AS kind, status AS state, count(*) AS amount FROM \
+const IMPORTS: &str = "SELECT '' AS kind, status AS state, count(*) AS counted FROM \
     (SELECT status FROM import_jobs ORDER BY id DESC LIMIT CAST(?1 AS INTEGER)) GROUP BY 2 ORDER BY 2";
 const BLOCKS: &str = "SELECT family AS name, max(blocked_until) AS at FROM spotify_blocks GROUP BY 1 ORDER BY 1";
 const TICKS: &str = "SELECT name, last_run_at AS at FROM schedule_ticks ORDER BY 1 LIMIT 50";
 // The id of a log row is when it was written: milliseconds times 2048.
-const LOG_ROWS: &str = "SELECT '' AS kind, level AS state, count(*) AS amount FROM \
+const LOG_ROWS: &str = "SELECT '' AS kind, level AS state, count(*) AS counted FROM \
     (SELECT level FROM logs WHERE id >= CAST(?1 AS INTEGER) * 2048 ORDER BY id DESC LIMIT CAST(?2 AS INTEGER)) \
     GROUP BY 2 ORDER BY 2";
 const DEAD_LETTERS: &str = "SELECT count(*) AS total FROM \

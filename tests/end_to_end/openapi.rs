@@ -17,7 +17,8 @@ fn fuzz(name: &str, document: &str, examples: u32) {
     let user = worker.user("Europe/Berlin");
     let archive = write_extended(&ExportPlan::small(11).live(), FieldSet::R4).unwrap();
     assert_eq!(worker.import(user, &archive)["status"], "success");
-    let program = std::env::var("SCHEMATHESIS").expect("SCHEMATHESIS is not set: run `make end-to-end`");
+    let program =
+        std::env::var("SCHEMATHESIS").unwrap_or_else(|_| panic!("SCHEMATHESIS is not set: run `make end-to-end`"));
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&folder).unwrap();
     let output = Command::new(program)

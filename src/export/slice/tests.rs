@@ -6,7 +6,7 @@ use listenlog_workbench::generator::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::export::{DirectoryReader, FileHint, HistoryFile, Limits, samples::array};
+use crate::export::{ByteRange, DirectoryReader, FileHint, HistoryFile, Limits, samples::array};
 
 const FILE: ImportFileId = ImportFileId(7);
 /// After all that the generator invents.
@@ -20,12 +20,17 @@ fn rows_of(json: &[u8], hint: FileHint) -> (Format, Vec<Row>) {
     (file.format().unwrap(), rows)
 }
 
+fn of_range<'a>(archive: &'a [u8], range: &ByteRange) -> &'a [u8] {
+    let at = |offset: u64| usize::try_from(offset).unwrap();
+    &archive[at(range.offset)..at(range.end())]
+}
+
 /// Every history file of an archive, as rows.
 fn files_of(archive: &[u8]) -> Vec<(Format, Vec<Row>)> {
     let mut reader = DirectoryReader::new(archive.len() as u64, &Limits::default()).unwrap();
     let directory = loop {
         let range = reader.wants().unwrap();
-        let bytes = &archive[range.offset as usize..range.end() as usize];
+        let bytes = of_range(archive, &range);
         if let Some(directory) = reader.feed(bytes).unwrap() {
             break directory;
         }
@@ -36,7 +41,7 @@ fn files_of(archive: &[u8]) -> Vec<(Format, Vec<Row>)> {
         let mut file = HistoryFile::new(&entry, hint, 0, &Limits::default(), NOW, FILE).unwrap();
         let range = entry.range();
         let mut rows = Vec::new();
-        file.feed(&archive[range.offset as usize..range.end() as usize], &mut rows).unwrap();
+        file.feed(of_range(archive, &range), &mut rows).unwrap();
         file.finish(&mut rows).unwrap();
         if let Some(format @ (Format::Extended | Format::Account)) = file.format() {
             files.push((format, rows));

@@ -106,7 +106,7 @@ fn amounts(text: &mut Exposition, name: &'static str, help: &'static str, labels
     for amount in found {
         let pairs = labels.into_iter().zip([amount.kind.as_str(), amount.state.as_str()]);
         let pairs: Vec<(&str, &str)> = pairs.filter(|(label, _)| !label.is_empty()).collect();
-        text.sample(&pairs, amount.amount);
+        text.sample(&pairs, amount.counted);
     }
 }
 

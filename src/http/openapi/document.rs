@@ -75,7 +75,7 @@ impl Operation {
     }
 
     pub fn body<T: JsonSchema>(self) -> Self {
-        Self { body: Body::Json(|generator| generator.subschema_for::<T>()), ..self }
+        Self { body: Body::Json(schemars::SchemaGenerator::subschema_for::<T>), ..self }
     }
 
     /// JSON of a form that the documents describe.
@@ -93,12 +93,12 @@ impl Operation {
     }
 
     pub fn answers<T: JsonSchema>(self, status: u16) -> Self {
-        self.answer(status, "What was asked for.", vec![Content::Json(|generator| generator.subschema_for::<T>())])
+        self.answer(status, "What was asked for.", vec![Content::Json(schemars::SchemaGenerator::subschema_for::<T>)])
     }
 
     /// JSON, or the same as a text of another type for those that ask for it.
     pub fn answers_also<T: JsonSchema>(self, status: u16, media_type: &'static str) -> Self {
-        let json = Content::Json(|generator| generator.subschema_for::<T>());
+        let json = Content::Json(schemars::SchemaGenerator::subschema_for::<T>);
         self.answer(status, "What was asked for.", vec![json, Content::Text(media_type)])
     }
 

@@ -120,7 +120,7 @@ fn deliver(app: &TestApp, bytes: &[u8], delivery: &Delivery) {
 fn work_and_lose_what_fails(app: &TestApp) {
     while let Some(message) = app.queue.take() {
         let body = serde_json::to_string(&message).unwrap();
-        drop(futures_executor::block_on(jobs::handle(&app.app, &body)));
+        _ = futures_executor::block_on(jobs::handle(&app.app, &body));
     }
 }
 

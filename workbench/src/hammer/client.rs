@@ -107,15 +107,12 @@ impl<'a> Tireless<'a> {
         let answer: Result<Response, ClientError> =
             self.client.send(method, path, &headers, body.map(|(_, bytes)| bytes));
         let took_ms = began.elapsed().as_secs_f64() * 1_000.0;
-        match answer {
-            Ok(answer) => {
-                self.seen.answers.push((answer.status, took_ms));
-                Some(answer)
-            }
-            Err(_) => {
-                self.seen.broken += 1;
-                None
-            }
+        if let Ok(answer) = answer {
+            self.seen.answers.push((answer.status, took_ms));
+            Some(answer)
+        } else {
+            self.seen.broken += 1;
+            None
         }
     }
 }

@@ -119,9 +119,10 @@ impl Hammer {
                     })
                 })
                 .collect();
-            thread::sleep(self.lasting / 3);
+            let third = self.lasting / 3;
+            thread::sleep(third);
             let early = memory_bytes(&runtime.client());
-            thread::sleep(self.lasting - self.lasting / 3);
+            thread::sleep(third * 2);
             is_over.store(true, Ordering::Relaxed);
             let seen: Vec<Seen> = workers.into_iter().filter_map(|worker| worker.join().ok()).collect();
             (seen, early)

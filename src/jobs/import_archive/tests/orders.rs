@@ -239,7 +239,7 @@ fn two_uploads_of_one_archive_at_the_same_moment_are_one_import() {
         }
         app.queue.take();
         app.db.with(|db| {
-            db.execute_batch("DELETE FROM import_jobs; DELETE FROM import_files; DELETE FROM job_runs").unwrap()
+            db.execute_batch("DELETE FROM import_jobs; DELETE FROM import_files; DELETE FROM job_runs").unwrap();
         });
     }
     assert!(met >= 2, "before the look, and between the look and the writing: {met}");
