@@ -36,7 +36,6 @@ const SAVE_ATTEMPTS: usize = 3;
 pub struct Session {
     pub user_id: UserId,
     pub scopes: String,
-    pub authorized_at: Millis,
     client: SpotifyApp,
     pub(super) access_token: Secret,
     access_expires_at: Millis,
@@ -74,7 +73,6 @@ impl Session {
             refresh_token: open("refresh_token", &row.refresh_token)?,
             version: row.version,
             blocks: read_blocks(&row.blocks)?,
-            authorized_at: row.authorized_at,
             scopes: row.scopes,
         })
     }

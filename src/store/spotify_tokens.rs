@@ -17,7 +17,6 @@ pub struct ConnectionRow {
     pub access_token: String,
     pub access_expires_at: Millis,
     pub refresh_token: String,
-    pub authorized_at: Millis,
     pub lost_reason: Option<String>,
     pub version: i64,
     /// The user's own app, if they have one.
@@ -30,7 +29,7 @@ pub struct ConnectionRow {
 /// For one batch with other statements: what one user's requests need, or no row for a user who is not connected.
 pub fn select(user: UserId) -> Statement {
     const SELECT: &str = "
-SELECT t.user_id, t.client_id, t.scopes, t.access_token, t.access_expires_at, t.refresh_token, t.authorized_at,
+SELECT t.user_id, t.client_id, t.scopes, t.access_token, t.access_expires_at, t.refresh_token,
   t.lost_reason, t.version, c.client_id AS own_client_id, c.client_secret AS own_client_secret,
   (SELECT json_group_array(json_array(b.family, b.blocked_until)) FROM spotify_blocks b WHERE b.client_id = t.client_id)
     AS blocks
