@@ -93,11 +93,14 @@ fn what_is_refused_or_changes_something_is_a_row_and_what_is_only_read_is_not() 
     assert_eq!(levels.len(), 1);
 }
 
+/// A new user costs a batch, and the look at what came of it; the log rows come after them.
+const CALLS_OF_A_CREATION: u64 = 2;
+
 #[test]
 fn a_log_that_cannot_be_written_does_not_touch_the_answer() {
     installed();
     let app = TestApp::new();
-    app.db.fail_after(1, crate::testing::sqlite::Failure::BeforeWriting);
+    app.db.fail_after(CALLS_OF_A_CREATION, crate::testing::sqlite::Failure::BeforeWriting);
     assert_eq!(app.post("/admin/users", &json!({"display_name": "Ada"})).status, 201);
     assert!(app.rows("SELECT id FROM logs").is_empty());
 }
@@ -106,7 +109,7 @@ fn a_log_that_cannot_be_written_does_not_touch_the_answer() {
 fn rows_that_were_lost_are_told_of_in_the_next_ones_that_are_written() {
     installed();
     let app = TestApp::new();
-    app.db.fail_after(1, crate::testing::sqlite::Failure::BeforeWriting);
+    app.db.fail_after(CALLS_OF_A_CREATION, crate::testing::sqlite::Failure::BeforeWriting);
     app.post("/admin/users", &json!({"display_name": "Ada"}));
     app.post("/admin/users", &json!({"display_name": "Bo"}));
     let told = app
