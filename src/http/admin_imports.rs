@@ -145,11 +145,8 @@ async fn take(
     let change = Change::created("import.create", "import-jobs/", "import_jobs").of_user(user);
     match import_jobs::insert(&*app.db, &new, actor.made(change, app.now()), app.now()).await {
         Ok(job) => Ok(Taken::New(job)),
-        // The same archive came in twice at once: the other one was first.
-        Err(StoreError::AssertionFailed) => {
-            let other = known().await?;
-            other.map(Taken::Known).ok_or(AppError::Internal("an import of this archive was there and is not"))
-        }
+        // The same archive came in twice at once, and the other one was first; or the user was deleted meanwhile.
+        Err(StoreError::AssertionFailed) => known().await?.map(Taken::Known).ok_or_else(|| missing("User", &user)),
         Err(error) => Err(error.into()),
     }
 }

@@ -155,7 +155,11 @@ pub async fn open(
     };
     let change = Change::created("import.create", "import-jobs/", "import_jobs").of_user(user.id);
     let opened = row_imports::open(&*app.db, &new, &actor.made(change, app.now()), app.now()).await?;
-    let opened = opened.ok_or(AppError::Internal("an import that was opened is not there"))?;
+    let Some(opened) = opened else {
+        // The user may have been deleted meanwhile.
+        admin_users::find(&app, &id).await?;
+        return Err(AppError::Internal("an import that was opened is not there"));
+    };
     let status = if opened.is_new { StatusCode::CREATED } else { StatusCode::OK };
     let files = opened.files.into_iter().map(OpenedFile::from).collect();
     Ok((status, Json(Opened { id: opened.job.id, status: opened.job.status, files })))

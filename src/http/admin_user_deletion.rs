@@ -99,10 +99,25 @@ async fn delete_archives(app: &App, prefix: &str) -> (usize, Result<(), StorageE
 
 #[cfg(test)]
 mod tests {
+    use std::{convert::Infallible, sync::Arc};
+
+    use axum::{
+        body::Body,
+        http::{Request, header},
+    };
+    use futures_util::stream;
     use listenlog_workbench::generator::{ExportPlan, FieldSet, write_extended};
     use serde_json::json;
 
-    use crate::testing::{TestApp, sqlite::Failure};
+    use crate::{
+        domain::ids::UserId,
+        store::{Statement, user_deletion},
+        testing::{
+            TestApp, row_sender,
+            sqlite::Failure,
+            test_app::{ADMIN_TOKEN, NOW},
+        },
+    };
 
     fn archive(seed: u64) -> Vec<u8> {
         write_extended(&ExportPlan::small(seed).live(), FieldSet::R4).unwrap()
@@ -123,6 +138,33 @@ mod tests {
         assert_eq!(deleted["rows"]["plays"], counted["rows"]["plays"]);
         assert_eq!(app.get("/admin/users/1").status, 404);
         assert_eq!(app.admin("DELETE", "/admin/users/1", "").status, 404);
+    }
+
+    #[test]
+    fn an_import_that_is_on_its_way_in_leaves_nothing_behind() {
+        let opening = row_sender::opening(&archive(5)).to_string().into_bytes();
+        let sent = [("import", "application/zip", archive(5)), ("row-imports", "application/json", opening)];
+        for (route, content_type, bytes) in sent {
+            let app = TestApp::new();
+            app.post("/admin/users", &json!({"display_name": "Ada"}));
+            let db = Arc::clone(&app.app.db);
+            // The user goes after they were found, and before the body is there.
+            let body = stream::once(async move {
+                let record = Statement::new("SELECT 1");
+                user_deletion::delete(&*db, UserId(1), record, NOW).await.unwrap().unwrap();
+                Ok::<_, Infallible>(bytes)
+            });
+            let request = Request::builder()
+                .method("POST")
+                .uri(format!("http://listenlog.example/admin/users/1/{route}"))
+                .header(header::AUTHORIZATION, format!("Bearer {ADMIN_TOKEN}"))
+                .header(header::CONTENT_TYPE, content_type);
+            assert_eq!(app.send(request.body(Body::from_stream(body)).unwrap()).status, 404, "{route}");
+            let left = "SELECT (SELECT count(*) FROM import_jobs) + (SELECT count(*) FROM import_files) \
+                + (SELECT count(*) FROM job_runs) + (SELECT count(*) FROM audit WHERE user_id = 1)";
+            assert_eq!(app.rows(left), ["Integer(0)"], "{route}");
+            assert_eq!((app.archives.keys().len(), app.queue.len()), (0, 0), "{route}");
+        }
     }
 
     #[test]

@@ -210,8 +210,9 @@ pub struct NewImport<'a> {
 /// Stores a job, its files and its run, all or none, with the row that says who wanted it.
 ///
 /// # Errors
-/// [`StoreError::AssertionFailed`] when an unfinished job of this user has the same archive.
+/// [`StoreError::AssertionFailed`] when an unfinished job of this user has the same archive, or the user is gone.
 pub async fn insert(db: &dyn Db, new: &NewImport<'_>, audit: Statement, now: Millis) -> Result<ImportJob, StoreError> {
+    const IS_THERE: &str = "EXISTS (SELECT 1 FROM users WHERE id = ?1)";
     const IS_FIRST: &str = "NOT EXISTS (SELECT 1 FROM import_jobs \
         WHERE user_id = ?1 AND archive_sha256 = ?2 AND status IN ('pending', 'running'))";
     const JOB: &str = "INSERT INTO import_jobs \
@@ -222,6 +223,7 @@ pub async fn insert(db: &dyn Db, new: &NewImport<'_>, audit: Statement, now: Mil
     const RUN: &str = "INSERT INTO job_runs (job_type, status, user_id, import_job_id, started_by, request_id, created_at) \
         SELECT 'import_zip', 'queued', ?1, max(id), 'upload', ?2, ?3 FROM import_jobs";
     let mut statements = vec![
+        assert_that(IS_THERE).bind(new.user),
         assert_that(IS_FIRST).bind(new.user).bind(new.archive_sha256),
         Statement::new(JOB)
             .bind(new.user)

@@ -42,6 +42,7 @@ pub async fn open(
     audit: &Statement,
     now: Millis,
 ) -> Result<Option<Opened>, StoreError> {
+    const IS_THERE: &str = "EXISTS (SELECT 1 FROM users WHERE id = ?1)";
     const NONE_IS_UNDER_WAY: &str = "NOT EXISTS (SELECT 1 FROM import_jobs WHERE user_id = ?1 \
         AND archive_sha256 = ?2 AND archive_form = 'rows' AND status = 'running')";
     const JOB: &str = "INSERT INTO import_jobs (user_id, status, filename, file_size_bytes, request_id, created_at, \
@@ -55,6 +56,7 @@ pub async fn open(
         return Ok(Some(opened));
     }
     let mut statements = vec![
+        assert_that(IS_THERE).bind(new.user),
         assert_that(NONE_IS_UNDER_WAY).bind(new.user).bind(new.archive_sha256),
         Statement::new(JOB)
             .bind(new.user)
@@ -69,7 +71,7 @@ pub async fn open(
     statements.push(audit.clone());
     let is_new = match db.batch(statements).await {
         Ok(_) => true,
-        // Another request opened it in between.
+        // Another request opened it in between, or the user was deleted.
         Err(StoreError::AssertionFailed) => false,
         Err(error) => return Err(error),
     };

@@ -54,17 +54,18 @@ impl<'a> RowSender<'a> {
 
     /// What the Worker says of the import when it is opened.
     pub fn opened(&mut self, user: i64, archive: &[u8]) -> Value {
-        let files: Vec<Value> = entries(archive)
-            .iter()
-            .map(|entry| json!({"index": entry.index, "name": entry.name, "inflated_bytes": entry.uncompressed_bytes}))
-            .collect();
-        let opening = json!({"filename": "my_spotify_data.zip", "file_size_bytes": archive.len(),
-            "archive_sha256": sha256(archive), "files": files});
-        self.insist(&format!("/admin/users/{user}/row-imports"), &opening).json()
+        self.insist(&format!("/admin/users/{user}/row-imports"), &opening(archive)).json()
     }
 
     /// Sends everything, `rows_at_once` rows in a slice, and asks for the recount. The job as it ended.
     pub fn send_all(&mut self, archive: &[u8], rows_at_once: usize) -> Value {
+        self.send_rows(archive, rows_at_once);
+        self.insist(&format!("/admin/import-jobs/{}/verify", self.id), &Value::Null);
+        self.app.import_job(self.id)
+    }
+
+    /// Sends every file to its end, `rows_at_once` rows in a slice.
+    pub fn send_rows(&mut self, archive: &[u8], rows_at_once: usize) {
         for entry in entries(archive) {
             let (format, rows) = rows_of(archive, &entry);
             let mut from = 0;
@@ -75,8 +76,6 @@ impl<'a> RowSender<'a> {
                 "end": {"status": "done", "format": format.map_or("not_history", Format::name), "note": null}});
             self.insist_on_slice(&end);
         }
-        self.insist(&format!("/admin/import-jobs/{}/verify", self.id), &Value::Null);
-        self.app.import_job(self.id)
     }
 
     /// Sends a slice until it is answered; how many rows it had.
@@ -100,6 +99,16 @@ impl<'a> RowSender<'a> {
             assert!(self.requests < PATIENCE, "{path} never succeeds");
         }
     }
+}
+
+/// The body of the request that opens an import.
+pub fn opening(archive: &[u8]) -> Value {
+    let files: Vec<Value> = entries(archive)
+        .iter()
+        .map(|entry| json!({"index": entry.index, "name": entry.name, "inflated_bytes": entry.uncompressed_bytes}))
+        .collect();
+    json!({"filename": "my_spotify_data.zip", "file_size_bytes": archive.len(), "archive_sha256": sha256(archive),
+        "files": files})
 }
 
 /// The body of a slice request.

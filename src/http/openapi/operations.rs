@@ -5,7 +5,7 @@ use crate::{
     http::{
         admin_audit, admin_dead_letters, admin_grants, admin_imports, admin_job_runs, admin_logs, admin_maintenance,
         admin_row_imports, admin_spotify, admin_sync, admin_tokens, admin_user_deletion, admin_users,
-        paginated::Paginated, query::PAGED,
+        paginated::Paginated, query::PAGED, storage,
     },
     store::assistant_tokens::AssistantToken,
 };
@@ -161,6 +161,10 @@ fn records() -> Vec<O> {
             .answers::<Paginated<admin_grants::GrantView>>(200),
         O::delete("/admin/grants/{grant_id}", "revokeGrant", "From now on its tokens open nothing")
             .answers::<admin_grants::Revoked>(200),
+        O::get("/admin/storage", "getStorage", "How much is stored, by table and by user")
+            .answers::<storage::Storage>(200),
+        O::get("/admin/metrics", "getMetrics", "Figures in Prometheus' text format")
+            .answers_text("text/plain; version=0.0.4"),
         O::get("/admin/openapi.json", "getDescription", "This document").answers_any_json(),
     ]
 }
