@@ -179,6 +179,8 @@ fn coverage(query: &Query<'_>, resolved: &Resolved) -> Value {
         "coverage_ratio": rate(days.active, usize::try_from(resolved.days).unwrap(), 3).min(1.0),
         "gaps": gaps.collect::<Vec<_>>(),
         "gaps_left_out": days.gaps.len() - longest.len(),
+        // Nothing was polled, so no list can have overflown.
+        "possible_gaps": [],
     })
 }
 

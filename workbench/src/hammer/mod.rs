@@ -70,7 +70,7 @@ impl fmt::Display for Report {
 /// How long the last log rows may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A page of 64 KiB is the least that the module's memory grows by; this many are the play of chance.
-const MEMORY_PLAY_BYTES: u64 = 4 * 1024 * 1024;
+const MEMORY_PLAY_BYTES: u64 = 12 * 1024 * 1024;
 
 impl Report {
     /// Everything that must not be.
