@@ -1,5 +1,7 @@
 //! The targets on their seeds and on changed ones: blind to coverage, the same on every run, and quick.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's helpers fail as the test does")]
+
 use listenlog_fuzz::{seeds, targets};
 
 /// Changed versions of each seed.

@@ -1,5 +1,7 @@
 //! Every mistake and every refusal: one sentence a person can act on, and an exit code a script can.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's helpers fail as the test does")]
+
 use std::{
     fs,
     io::{Read, Write},
@@ -10,6 +12,9 @@ use std::{
 };
 
 use listenlog_workbench::generator::{ExportPlan, FieldSet, write_extended};
+
+/// What a played server answers to a path: status and body.
+type Played = (&'static str, u16, &'static str);
 
 /// A folder with an export in it, gone at the end.
 struct Folder(PathBuf);
@@ -69,7 +74,7 @@ fn server(answers: &'static [(&'static str, u16, &'static str)]) -> String {
 
 fn answer(mut stream: TcpStream, answers: &[(&str, u16, &str)]) {
     let mut seen = Vec::new();
-    let mut chunk = [0_u8; 65_536];
+    let mut chunk = [0_u8; 8_192];
     loop {
         let Ok(length) = stream.read(&mut chunk) else { return };
         seen.extend_from_slice(&chunk[..length]);
@@ -143,7 +148,7 @@ fn each_refusal_has_its_sentence() {
     const ADA: (&str, u16, &str) = ("/admin/users/1", 200, r#"{"id":1,"display_name":"Ada"}"#);
     const NO_JOBS: (&str, u16, &str) = ("/admin/import-jobs?", 200, r#"{"items":[],"total":0}"#);
     let folder = Folder::with_export("refusals");
-    let refused: [(&'static [(&str, u16, &str)], &[&str], &str); 7] = [
+    let refused: [(&'static [Played], &[&str], &str); 7] = [
         (&[HEALTHY, ("/admin", 401, r#"{"detail":"no"}"#)], &[], "does not accept the credential"),
         (&[HEALTHY, USERS], &[], "Its users are: 1 (Ada), 2 (Bob)."),
         (&[HEALTHY, USERS], &["--user", "Eve"], "There is no user Eve"),
