@@ -25,7 +25,7 @@ fn fuzz(name: &str, document: &str, examples: u32) {
         .args(["run", &format!("{}{document}", worker.runtime.url())])
         .args(["-H", &format!("Authorization: Bearer {ADMIN_TOKEN}"), "--checks", CHECKS])
         .args(["--phases", "examples,coverage,fuzzing", "--max-examples", &examples.to_string(), "--workers", "2"])
-        .args(["--seed", "20261130", "--generation-deterministic", "--generation-database", "none"])
+        .args(["--seed", "20261130", "--generation-deterministic"])
         .args(["--request-timeout", "30", "--suppress-health-check", "all", "--warnings", "off", "--no-color"])
         .current_dir(&folder)
         .output()
