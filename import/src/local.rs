@@ -4,14 +4,14 @@
 //! it is.
 
 use std::{
-    fmt::Write,
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
-use listenlog::export::{
-    DirectoryReader, Entry, FileEnd, FileError, FileHint, Format, HistoryFile, Limits, Row, sniff,
+use listenlog::{
+    domain::hexadecimal,
+    export::{DirectoryReader, Entry, FileEnd, FileError, FileHint, Format, HistoryFile, Limits, Row, sniff},
 };
 use sha2::{Digest, Sha256};
 
@@ -210,11 +210,7 @@ fn checksum(file: &mut File) -> io::Result<String> {
         }
         hash.update(piece.get(..length).unwrap_or_default());
     }
-    Ok(hash.finalize().iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        write!(hex, "{byte:02x}").unwrap_or_default();
-        hex
-    }))
+    Ok(hexadecimal::digits(&hash.finalize()))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
+    hexadecimal,
     ids::{CredentialId, UserId},
     instant::Millis,
 };
@@ -128,10 +129,7 @@ pub struct SecretHash(String);
 
 impl SecretHash {
     pub fn of(secret: &str) -> Self {
-        const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-        let digest: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
-        let nibbles = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        Self(nibbles.filter_map(|nibble| DIGITS.get(usize::from(nibble))).collect())
+        Self(hexadecimal::digits(&Sha256::digest(secret.as_bytes())))
     }
 
     pub fn as_str(&self) -> &str {

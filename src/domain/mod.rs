@@ -6,6 +6,7 @@
 pub mod credential;
 pub mod gaps;
 pub mod grant_secret;
+pub mod hexadecimal;
 pub mod ids;
 pub mod instant;
 pub mod local_time;

@@ -9,7 +9,7 @@ use worker::{Context, Delay, Queue, QueueContentType, RateLimiter, RawMessageBui
 use crate::{
     app::{Background, Clock, JobQueue, QueueError, RateLimit},
     config::LogLevel,
-    domain::instant::Millis,
+    domain::{hexadecimal, instant::Millis},
     jobs::message::JobMessage,
 };
 
@@ -47,12 +47,7 @@ impl Clock for WorkersClock {
             // Ids, not secrets: the clock is unlike enough if the platform ever has no randomness.
             bytes = i128::from(now().0).to_be_bytes();
         }
-        bytes.iter().fold(String::with_capacity(32), |mut hex, byte| {
-            use std::fmt::Write;
-            // Writing to a String cannot fail.
-            write!(hex, "{byte:02x}").unwrap_or_default();
-            hex
-        })
+        hexadecimal::digits(&bytes)
     }
 
     fn secret_bytes(&self) -> Option<[u8; 32]> {

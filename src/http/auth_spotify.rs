@@ -15,7 +15,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::{query::Query, request_id::RequestId};
+use super::{html, query::Query, request_id::RequestId};
 use crate::{
     app::App,
     domain::ids::UserId,
@@ -106,7 +106,7 @@ async fn end(app: &App, request_id: &str, headers: &HeaderMap, uri: &Uri) -> Res
     if let Some(next) = &connected.next {
         return Ok(redirect(StatusCode::SEE_OTHER, next));
     }
-    if pages::wants_html(headers) {
+    if html::is_wanted(headers) {
         return Ok(pages::connected(&connected));
     }
     let answer = ConnectedAnswer {

@@ -13,6 +13,7 @@ use crate::{
     app::{App, StorageError},
     domain::instant::MINUTE_MS,
     error::AppError,
+    http::html,
     store::{
         contract,
         gauges::{self, LastTick},
@@ -116,11 +117,7 @@ struct FrontPage {
 
 /// GET /: a short page for people, JSON for clients that ask for it.
 pub async fn front_page(headers: HeaderMap) -> Response {
-    let wants_html = headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/html"));
-    if !wants_html {
+    if !html::is_wanted(&headers) {
         let version = env!("CARGO_PKG_VERSION");
         let page = FrontPage { message: "Listenlog", version, tools: "/mcp/tools", health: "/healthz" };
         return Json(page).into_response();

@@ -24,6 +24,7 @@ pub mod body;
 pub mod entrance;
 pub mod health;
 pub mod history;
+pub mod html;
 pub mod lockout;
 pub mod metrics;
 pub mod oauth;

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     app::{App, ArchiveUpload, UPLOAD_PART_BYTES},
+    domain::hexadecimal,
     error::AppError,
     store::import_jobs::ArchiveForm,
 };
@@ -197,14 +198,9 @@ impl Sink {
         }
         self.upload.complete().await?;
         let form = self.form.ok_or_else(no_known_form)?;
-        let sha256 = hexadecimal(&self.digest.finalize());
+        let sha256 = hexadecimal::digits(&self.digest.finalize());
         Ok(Uploaded { key: self.key, bytes: self.bytes, form, sha256, filename: None })
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// What begins like this. The outer `None`: nothing that is taken; the inner: more bytes must come first.

@@ -119,9 +119,5 @@ pub fn slice(entry: &Entry, from: u64, format: Option<Format>, rows: &[Row]) -> 
 
 fn sha256(archive: &[u8]) -> String {
     use sha2::{Digest, Sha256};
-    use std::fmt::Write;
-    Sha256::digest(archive).iter().fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").unwrap();
-        hex
-    })
+    crate::domain::hexadecimal::digits(&Sha256::digest(archive))
 }

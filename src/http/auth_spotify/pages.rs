@@ -10,6 +10,7 @@ use axum::{
 
 use crate::{
     error::{AppError, Problem},
+    http::html::{self, escaped},
     spotify::{
         error::{Refusal, SpotifyError},
         login::{Connected, LoginError},
@@ -106,7 +107,7 @@ impl Outcome {
     }
 
     pub fn answer(&self, headers: &HeaderMap) -> Response<Body> {
-        if !wants_html(headers) {
+        if !html::is_wanted(headers) {
             return Problem::new(self.status, format!("{} {}", self.title, self.advice)).into_response();
         }
         let mut response = page("Not connected", &[&self.title, &self.advice]);
@@ -133,12 +134,6 @@ pub fn connected(connected: &Connected) -> Response<Body> {
     )
 }
 
-/// Whether the one who asks is a browser showing a page.
-pub fn wants_html(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("text/html"))
-}
-
 fn page(title: &str, paragraphs: &[&str]) -> Response<Body> {
     let paragraphs: Vec<String> = paragraphs.iter().map(|text| format!("<p>{}</p>", escaped(text))).collect();
     let text = paragraphs.join("\n");
@@ -154,8 +149,4 @@ fn page(title: &str, paragraphs: &[&str]) -> Response<Body> {
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -15,24 +15,9 @@ use crate::{
         credential::{Scope, Scopes},
         grant_secret::GrantId,
     },
+    http::html::escaped,
     store::users::User,
 };
-
-/// Text as it can stand in a page, an attribute's value included.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            letter => safe.push(letter),
-        }
-    }
-    safe
-}
 
 fn page(status: StatusCode, form_targets: &str, title: &str, body: &str) -> Response {
     let html = format!(
@@ -152,14 +137,4 @@ fn scopes(scopes: Scopes) -> String {
         format!("<label><input type=\"checkbox\" name=\"scope_{name}\" value=\"1\" checked> {text} ({name})</label>")
     };
     scopes.iter().map(choice).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::escaped;
-
-    #[test]
-    fn nothing_that_is_escaped_ends_a_text_or_an_attribute() {
-        assert_eq!(escaped("<a href=\"x\" id='y'>&"), "&lt;a href=&quot;x&quot; id=&#39;y&#39;&gt;&amp;");
-    }
 }

@@ -69,7 +69,8 @@ impl fmt::Display for Report {
 
 /// How long the last log rows may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A page of 64 KiB is the least that the module's memory grows by; this many are the play of chance.
+/// By how much the module's memory may still grow after the first third: it never shrinks, and the largest answers and
+/// imports may come late.
 const MEMORY_PLAY_BYTES: u64 = 12 * 1024 * 1024;
 
 impl Report {

@@ -225,7 +225,7 @@ fn two_uploads_of_one_archive_at_the_same_moment_are_one_import() {
                  SELECT 7, 1, 'pending', 5, (SELECT name FROM digests), 0, 0";
     let digest: String = {
         use sha2::{Digest, Sha256};
-        Sha256::digest(&bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+        crate::domain::hexadecimal::digits(&Sha256::digest(&bytes))
     };
     app.db.with(|db| db.execute_batch(&format!("CREATE TABLE digests AS SELECT '{digest}' AS name")).unwrap());
     // After it was looked for, before it is written.
