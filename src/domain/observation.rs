@@ -69,6 +69,8 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reason(Cow<'static, str>);
 
+const REASON_MAX_CHARS: usize = 64;
+
 /// Words seen in exports since 2013. The position is the stored number: append only.
 const REASONS: [&str; 17] = [
     "trackdone",
@@ -99,15 +101,18 @@ pub enum StoredReason {
 }
 
 impl Reason {
-    /// `None` for an empty word. Words are cut at 64 characters: Spotify's longest has 28.
+    /// `None` for an empty word. Words are cut at 64 characters: Spotify's longest has 28. The reason of a reason's word
+    /// is that reason, also where the cut falls behind a blank.
     pub fn new(word: &str) -> Option<Self> {
         let word = word.trim();
+        let cut_at = word.char_indices().nth(REASON_MAX_CHARS).map_or(word.len(), |(position, _)| position);
+        let word = word.get(..cut_at).unwrap_or(word).trim_end();
         if word.is_empty() {
             return None;
         }
         Some(Self(match REASONS.iter().find(|known| **known == word) {
             Some(known) => Cow::Borrowed(known),
-            None => Cow::Owned(word.chars().take(64).collect()),
+            None => Cow::Owned(word.to_owned()),
         }))
     }
 
@@ -226,8 +231,10 @@ mod tests {
 
     #[test]
     fn reasons_survive_the_store_known_or_not() {
-        for word in ["trackdone", "switched-to-video", "a-word-of-2031"] {
+        let with_a_blank_at_the_cut = format!("{} b", "a".repeat(63));
+        for word in ["trackdone", "switched-to-video", "a-word-of-2031", &with_a_blank_at_the_cut] {
             let reason = Reason::new(word).unwrap();
+            assert_eq!(Reason::new(reason.as_str()).as_ref(), Some(&reason));
             assert_eq!(Reason::from_stored(&reason.to_stored()), Some(reason));
         }
         assert_eq!(Reason::new("  "), None);

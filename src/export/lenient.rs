@@ -35,7 +35,12 @@ impl<'a> Lenient<'a> {
             Self::Absent | Self::Flag(_) | Self::Other => return None,
         };
         let name = if name.contains('\0') { trimmed(name.replace('\0', "").into()) } else { name };
-        let name = if name.len() > NAME_MAX_CHARS { name.chars().take(NAME_MAX_CHARS).collect() } else { name };
+        let name = if name.len() > NAME_MAX_CHARS {
+            // The cut may fall behind a blank.
+            trimmed(name.chars().take(NAME_MAX_CHARS).collect())
+        } else {
+            name
+        };
         (!name.is_empty()).then_some(name)
     }
 
@@ -224,6 +229,8 @@ mod tests {
         assert_eq!(of(&long).into_name().unwrap(), "ö".repeat(1_000));
         let just_right = format!("\"{}\"", "ö".repeat(1_000));
         assert_eq!(of(&just_right).into_name().unwrap(), "ö".repeat(1_000));
+        let blank_at_the_cut = format!("\"{} b\"", "ö".repeat(999));
+        assert_eq!(of(&blank_at_the_cut).into_name().unwrap(), "ö".repeat(999));
     }
 
     #[test]
