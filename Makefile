@@ -25,7 +25,7 @@ PYTHON_TOOLS := tests/end_to_end/openapi/requirements.txt
 SCHEMATHESIS_ROOT := $(TOOLS)/schemathesis-$(shell cksum $(PYTHON_TOOLS) | cut -d' ' -f1)
 export SCHEMATHESIS := $(SCHEMATHESIS_ROOT)/bin/schemathesis
 NODE_BIN := $(CURDIR)/node_modules/.bin
-SOURCES := $(shell find src migrations Cargo.toml Cargo.lock rust-toolchain.toml wrangler.toml -type f)
+SOURCES := $(shell find src tables migrations Cargo.toml Cargo.lock rust-toolchain.toml wrangler.toml -type f)
 
 # worker-build would download these; pinned copies come from the registries instead.
 export ESBUILD_BIN := $(NODE_BIN)/esbuild

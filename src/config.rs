@@ -6,12 +6,14 @@
 use std::{fmt, ops::RangeInclusive};
 
 use axum::http::HeaderValue;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    domain::instant::{DAY_MS, MINUTE_MS},
+    domain::{
+        instant::{DAY_MS, MINUTE_MS},
+        zones,
+    },
     spotify::settings::SpotifySettings,
 };
 
@@ -183,7 +185,7 @@ impl Config {
             whole_number(trimmed, "IMPORT_MAX_RECORDS", 5_000_000, "must be a whole number, at least 1")?;
         let default_timezone = match trimmed("DEFAULT_TIMEZONE").filter(|zone| !zone.is_empty()) {
             None => "UTC".to_owned(),
-            Some(zone) if TimeZone::get(&zone).is_ok() => zone,
+            Some(zone) if zones::named(&zone).is_some() => zone,
             Some(_) => return Err(wrong("DEFAULT_TIMEZONE", "must be an IANA time zone such as Europe/Berlin")),
         };
         let log_level = match trimmed("LOG_LEVEL").filter(|level| !level.is_empty()) {

@@ -8,7 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use unicode_normalization::UnicodeNormalization;
+
+use super::normal_form::nfkc;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -88,7 +89,7 @@ pub fn normalised(name: &str) -> String {
     if name.is_ascii() {
         return fold_white_space(&name.to_ascii_lowercase());
     }
-    let folded: String = name.nfkc().flat_map(char::to_lowercase).collect();
+    let folded: String = nfkc(name).chars().flat_map(char::to_lowercase).collect();
     fold_white_space(&folded)
 }
 

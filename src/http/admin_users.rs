@@ -8,7 +8,6 @@ use axum::{
     extract::{Path, State},
     http::{HeaderMap, StatusCode, Uri},
 };
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -21,7 +20,7 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::ids::UserId,
+    domain::{ids::UserId, zones},
     error::{AppError, FieldError},
     store::{
         audit::{Actor, Change},
@@ -53,7 +52,7 @@ fn checked_name(name: &str, errors: &mut Vec<FieldError>) -> String {
 }
 
 fn checked_zone(zone: String, errors: &mut Vec<FieldError>) -> String {
-    if TimeZone::get(&zone).is_err() {
+    if zones::named(&zone).is_none() {
         errors.push(FieldError::new("timezone", "must be an IANA time zone such as Europe/Berlin"));
     }
     zone

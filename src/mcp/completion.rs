@@ -3,7 +3,7 @@
 //! Must stay true: artists are those that the caller's own user played, never those of others in the same catalogue; for
 //! what is not known there are no completions, which is no error while somebody types.
 
-use jiff::tz;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -17,6 +17,7 @@ use crate::{
         ids::{UserId, normalised},
         instant::Millis,
         local_time::{LocalClock, date_of_day},
+        zones,
     },
     error::AppError,
     http::auth::Caller,
@@ -94,17 +95,13 @@ fn answer(mut values: Vec<String>) -> Reply {
 }
 
 fn zones() -> Vec<String> {
-    tz::db()
-        .available()
-        .map(|name| name.as_str().to_owned())
-        .filter(|name| name.contains('/') || name == "UTC")
-        .collect()
+    zones::names().filter(|name| name.contains('/') || *name == "UTC").map(str::to_owned).collect()
 }
 
 /// Years from the first that Spotify could know to the present, newest first.
 fn years(now: Millis) -> Vec<String> {
     const SPOTIFY_BEGAN: i32 = 2008;
-    let today = date_of_day(LocalClock::new(tz::TimeZone::UTC).at(now).day);
+    let today = date_of_day(LocalClock::new(TimeZone::UTC).at(now).day);
     let this_year = today.split('-').next().and_then(|year| year.parse::<i32>().ok()).unwrap_or(SPOTIFY_BEGAN);
     (SPOTIFY_BEGAN..=this_year).rev().map(|year| year.to_string()).collect()
 }

@@ -13,6 +13,7 @@ use super::{
 use crate::domain::{
     instant::{DAY_MS, Millis},
     local_time::{LocalClock, date_of_day},
+    zones,
 };
 
 struct Prompt {
@@ -114,7 +115,7 @@ pub fn get(asking: &Asking, params: Map<String, Value>) -> Result<Reply, RpcErro
     }
     let given = |name: &str| arguments.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
     let zone = given("timezone");
-    if zone.is_some_and(|zone| TimeZone::get(zone).is_err()) {
+    if zone.is_some_and(|zone| zones::named(zone).is_none()) {
         return Err(RpcError::invalid_params("timezone must be an IANA time zone such as Europe/Berlin"));
     }
     let artist = given("artist");
@@ -130,7 +131,7 @@ pub fn get(asking: &Asking, params: Map<String, Value>) -> Result<Reply, RpcErro
 impl Filled<'_> {
     /// The date so many days ago, in the zone that was asked for.
     fn date(&self, days_ago: i64) -> String {
-        let zone = self.zone.and_then(|zone| TimeZone::get(zone).ok()).unwrap_or(TimeZone::UTC);
+        let zone = self.zone.and_then(zones::named).unwrap_or(TimeZone::UTC);
         date_of_day(LocalClock::new(zone).at(self.today.minus_ms(days_ago * DAY_MS)).day)
     }
 

@@ -30,6 +30,7 @@ use crate::{
         local_time::{LocalClock, date_of_day},
         tally::{IdMap, Tally},
         window::{Window, WindowError},
+        zones,
     },
     error::AppError,
     store::{
@@ -191,7 +192,7 @@ fn no_window(error: WindowError) -> AppError {
 
 /// A stored zone is checked when it is stored; should it be gone from the database of zones, days are UTC's.
 fn zone_of(name: &str) -> TimeZone {
-    TimeZone::get(name).unwrap_or(TimeZone::UTC)
+    zones::named(name).unwrap_or(TimeZone::UTC)
 }
 
 /// The catalogue with everything the figures name.

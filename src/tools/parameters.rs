@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use crate::{
-    domain::window::Edge,
+    domain::{window::Edge, zones},
     error::{AppError, FieldError},
 };
 
@@ -224,11 +224,7 @@ impl ParameterKind {
                 let text = raw.text()?;
                 words.iter().find(|word| **word == text).map(|word| Argument::Word(word))
             }
-            Self::Zone => {
-                let name = raw.text()?;
-                let zone = TimeZone::get(name).ok().filter(|zone| zone.iana_name().is_some());
-                zone.filter(|zone| !zone.is_unknown()).map(Argument::Zone)
-            }
+            Self::Zone => zones::named(raw.text()?).map(Argument::Zone),
             Self::DateOrInstant => Edge::parse(raw.text()?).map(Argument::Edge),
             Self::Text { max_chars } => {
                 let text = raw.text()?.trim();
