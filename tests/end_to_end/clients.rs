@@ -1,5 +1,5 @@
-//! The MCP endpoint as others' programs see it: the protocol's conformance suite, both SDKs, the Inspector, and a bridge for
-//! assistants that know only stdio. Their versions are pinned in `tests/clients/`.
+//! The MCP endpoint as others' programs see it: the protocol's conformance suite, the SDKs of two languages, the Inspector, and a
+//! bridge for assistants that know only stdio. Their versions are pinned in `tests/clients/` and in Cargo.lock.
 
 use std::{
     fs::{self, File},
@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use listenlog_workbench::runtime::repository;
+use listenlog_workbench::{
+    runtime::repository,
+    rust_sdk::{self, Asked, Seen},
+};
 use serde_json::{Value, json};
 
 use crate::{tokens::issue, worker::Worker};
@@ -143,44 +146,66 @@ fn every_baseline_entry_has_its_reason() {
 }
 
 const TOOL: &str = "history_coverage";
+const RESOURCE: &str = "listenlog://guide";
+const PROMPT: &str = "my_year_so_far";
 
 /// The arguments have fixed ends, so that two calls give one answer.
 fn arguments() -> Value {
     json!({"from": "2020-01-01", "to": "2020-12-31"})
 }
 
-/// What one of the scripts saw is what plain HTTP tells.
-fn assert_sees(script: &str, more: &[&str]) {
+/// What a client saw is what plain HTTP tells.
+fn assert_is_all(client: &str, scene: &Scene, seen: &Seen) {
+    let http = scene.worker.runtime.client().with_bearer(&scene.token);
+    let expected = http.post_json(&format!("/tools/{TOOL}"), &arguments()).unwrap().json();
+    assert_eq!(serde_json::from_str::<Value>(&seen.text).unwrap(), expected, "{client}");
+    assert!(seen.agree, "{client}: the structured answer is not the text");
+    let listed = http.get("/mcp/tools").unwrap().json();
+    let readable: Vec<&str> = listed.as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    assert!(seen.tools.len() > 1 && seen.tools.iter().all(|tool| readable.contains(&tool.as_str())), "{client}");
+    assert!(seen.tools.iter().any(|tool| tool == TOOL), "{client}: {:?}", seen.tools);
+    assert!(seen.resources.iter().any(|resource| resource == RESOURCE), "{client}: {:?}", seen.resources);
+    assert!(seen.prompts.iter().any(|prompt| prompt == PROMPT), "{client}: {:?}", seen.prompts);
+    assert!(seen.resource_text.contains(TOOL), "{client}: {}", seen.resource_text);
+    assert!(seen.prompt_text.contains("from="), "{client}: {}", seen.prompt_text);
+    assert!(seen.refused, "{client}: wrong arguments were no result");
+}
+
+/// One of the scripts sees everything. `script` is its file, and what it wants before the rest.
+fn assert_sees(script: &[&str]) {
     let scene = Scene::set();
     let (url, asked) = (scene.url(), arguments().to_string());
-    let all = [&[script, &url, &scene.token, TOOL, &asked], more].concat();
-    let ended = run(&scene, &[&[script], more].concat().join("-"), &all);
-    assert!(ended.succeeded, "{script}: {}\n{}", ended.stdout, ended.stderr);
-    let seen: Value = serde_json::from_str(ended.stdout.trim()).unwrap();
-    let client = scene.worker.runtime.client().with_bearer(&scene.token);
-    let expected = client.post_json(&format!("/tools/{TOOL}"), &arguments()).unwrap().json();
-    assert_eq!(serde_json::from_str::<Value>(seen["text"].as_str().unwrap()).unwrap(), expected, "{script}");
-    assert_eq!(seen["agree"], true, "{script}: the structured answer is not the text");
-    assert!(seen["tools"].as_array().unwrap().contains(&json!(TOOL)));
-    assert!(seen["prompts"].as_array().unwrap().contains(&json!("my_year_so_far")));
-    assert!(seen["resources"].as_array().unwrap().contains(&json!("listenlog://guide")));
-    assert_eq!(seen["refused"], true);
+    let all = [script, &[&url, &scene.token, TOOL, &asked, RESOURCE, PROMPT]].concat();
+    let client = script.join("-");
+    let ended = run(&scene, &client, &all);
+    assert!(ended.succeeded, "{client}: {}\n{}", ended.stdout, ended.stderr);
+    assert_is_all(&client, &scene, &serde_json::from_str(ended.stdout.trim()).unwrap());
 }
 
 #[test]
-fn the_first_typescript_sdk_lists_and_calls() {
-    assert_sees("sdk-v1.mjs", &[]);
+fn the_rust_sdk_lists_calls_and_reads_in_both_eras() {
+    let scene = Scene::set();
+    let asked = Asked { tool: TOOL, arguments: &arguments(), resource: RESOURCE, prompt: PROMPT };
+    for version in ["2025-11-25", "2026-07-28"] {
+        let seen = rust_sdk::list_and_call(&scene.url(), &scene.token, version, &asked);
+        assert_is_all(version, &scene, &seen.unwrap_or_else(|error| panic!("{version}: {error}")));
+    }
 }
 
 #[test]
-fn the_second_typescript_sdk_lists_and_calls_in_both_eras() {
-    assert_sees("sdk-v2.mjs", &["legacy"]);
-    assert_sees("sdk-v2.mjs", &["auto"]);
+fn the_first_typescript_sdk_lists_calls_and_reads() {
+    assert_sees(&["sdk-v1.mjs"]);
 }
 
 #[test]
-fn a_bridge_for_stdio_lists_and_calls() {
-    assert_sees("mcp-remote.mjs", &[]);
+fn the_second_typescript_sdk_lists_calls_and_reads_in_both_eras() {
+    assert_sees(&["sdk-v2.mjs", "legacy"]);
+    assert_sees(&["sdk-v2.mjs", "auto"]);
+}
+
+#[test]
+fn a_bridge_for_stdio_lists_calls_and_reads() {
+    assert_sees(&["mcp-remote.mjs"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! * [`runtime`] starts, crashes and stops the local Worker;
 //! * [`fake_spotify`] stands in for Spotify;
 //! * [`client`] talks to it over HTTP;
+//! * `rust_sdk` is the protocol's own client, if its feature is on;
 //! * [`hammer`] is many clients at once;
 //! * [`deploy`] puts the Worker into a Cloudflare account and takes it out again.
 
@@ -15,4 +16,6 @@ pub mod fake_spotify;
 pub mod generator;
 pub mod hammer;
 pub mod runtime;
+#[cfg(feature = "rust-sdk")]
+pub mod rust_sdk;
 pub mod truth;
