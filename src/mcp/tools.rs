@@ -1,7 +1,8 @@
 //! `tools/list` and `tools/call`.
 //!
-//! Must stay true: what is listed is what this credential may call, in the order of the registry; arguments that are wrong
-//! and questions without an answer are results that say what to do instead.
+//! Must stay true: what is listed is what this credential may call, in the order of the registry; a result's text says what
+//! its data does, and both together stay below 100,000 characters; arguments that are wrong and questions without an answer
+//! are results that say what to do instead.
 
 use std::sync::LazyLock;
 
@@ -69,9 +70,9 @@ pub async fn call(asking: &Asking, params: Map<String, Value>) -> Result<Reply, 
         object_in(Some(arguments)).ok_or_else(|| RpcError::invalid_params("arguments must be an object"))?;
     match run(asking, tool, &arguments).await {
         Ok(result) => {
-            let text = result.to_string();
+            let (data, text) = tools::bounded_twofold(result);
             let content = json!([{ "type": "text", "text": text }]);
-            Ok(Reply::of(json!({ "content": content, "structuredContent": result, "isError": false })))
+            Ok(Reply::of(json!({ "content": content, "structuredContent": data, "isError": false })))
         }
         Err(error) => Ok(failed(tool, &error)),
     }

@@ -104,6 +104,24 @@ impl Scene<'_> {
         self.write("UPDATE users SET plays_version = plays_version + 1 WHERE id = ?1", params![user])
     }
 
+    /// So many plays of as many tracks just before `now`, each title, artist and album a thousand letters that JSON writes at
+    /// length. Ids begin at 1.
+    pub fn plays_of_odd_names(&self, user: i64, count: i64, now: Millis) -> &Self {
+        let odd = |what: &str, id: i64| format!("{what} {id} {}", "\u{1f3b5}\"\u{7}".repeat(330));
+        for id in 1..=count {
+            self.artist(id, &odd("artist", id)).track(&SceneTrack {
+                id,
+                title: Some(odd("title", id)),
+                artist_name: Some(odd("artist", id)),
+                album_name: Some(odd("album", id)),
+                artists: vec![id],
+                ..SceneTrack::default()
+            });
+        }
+        let plays: Vec<ScenePlay> = (1..=count).map(|id| ScenePlay::new(now.minus_ms(id), id, 60_000)).collect();
+        self.plays(user, &plays)
+    }
+
     fn write(&self, sql: &str, values: impl rusqlite::Params) -> &Self {
         self.0.db.with(|connection| connection.execute(sql, values)).unwrap();
         self

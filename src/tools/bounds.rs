@@ -1,11 +1,14 @@
 //! How long an answer may be: GPT Actions take less than 100,000 characters, and a model reads no more than that gladly.
 //!
 //! Must stay true: an answer that fits is left as it is; one that does not is cut from the ends of its lists and texts, which
-//! are sorted by importance, and says so in `cut_note`. No history, however long or odd its names, gets past the bound.
+//! are sorted by importance, and says so in `cut_note`. No history, however long or odd its names, gets past the bound. Over
+//! MCP an answer is told twice, as data and as a text, and some hosts show their model both: there the bound is on both
+//! together, so that about half as much is an answer's most.
 
 use serde_json::Value;
 
-/// Below the 100,000 that an Action takes, with room for the envelope of `POST /mcp/call`.
+/// Below the 100,000 that an Action takes, with room for what comes around an answer: the note that it was cut, and the
+/// envelopes of `POST /mcp/call` and `POST /mcp`.
 pub const MAX_ANSWER_CHARS: usize = 98_000;
 /// What is left of a text once an answer has to be cut.
 const CUT_TEXT_CHARS: usize = 160;
@@ -13,23 +16,43 @@ const CUT_TEXT_CHARS: usize = 160;
 const MIN_ENTRIES: usize = 3;
 
 /// The answer, cut if it has to be.
-pub fn bounded(mut answer: Value) -> Value {
-    let length = chars(&answer);
-    if length <= MAX_ANSWER_CHARS {
+pub fn bounded(answer: Value) -> Value {
+    cut_to_fit(answer, chars)
+}
+
+/// The answer as data and as a text that says the same, cut if both together have to be.
+pub fn bounded_twofold(answer: Value) -> (Value, String) {
+    let text = answer.to_string();
+    if twofold_chars(&text) <= MAX_ANSWER_CHARS {
+        return (answer, text);
+    }
+    let cut = cut_to_fit(answer, |answer| twofold_chars(&answer.to_string()));
+    let text = cut.to_string();
+    (cut, text)
+}
+
+/// What a JSON text takes as it is and once more within a string.
+fn twofold_chars(text: &str) -> usize {
+    text.chars().count() + text_chars(text)
+}
+
+fn cut_to_fit(mut answer: Value, measured: impl Fn(&Value) -> usize) -> Value {
+    if measured(&answer) <= MAX_ANSWER_CHARS {
         return answer;
     }
     cut_texts(&mut answer);
-    while chars(&answer) > MAX_ANSWER_CHARS {
-        let longest = longest_list(&answer);
-        if longest <= MIN_ENTRIES {
+    loop {
+        let (length, longest) = (measured(&answer), longest_list(&answer));
+        if length <= MAX_ANSWER_CHARS || longest <= MIN_ENTRIES {
             break;
         }
-        cut_lists(&mut answer, longest, (longest / 2).max(MIN_ENTRIES));
+        let fitting = (longest * MAX_ANSWER_CHARS / length).clamp(MIN_ENTRIES, longest - 1);
+        cut_lists(&mut answer, longest, fitting);
     }
     if let Some(object) = answer.as_object_mut() {
         let note = format!(
-            "This answer had {length} characters and was cut: texts to {CUT_TEXT_CHARS} characters, long lists from their \
-             ends. Ask for less: a smaller `limit`, or a shorter window."
+            "This answer was too long and was cut: texts to {CUT_TEXT_CHARS} characters, long lists from their ends. Ask for \
+             less: a smaller `limit`, or a shorter window."
         );
         object.insert("cut_note".to_owned(), Value::from(note));
     }
@@ -116,6 +139,13 @@ mod tests {
         assert_eq!(cut["window"]["days"], 90);
     }
 
+    #[test]
+    fn a_list_is_cut_no_shorter_than_it_has_to_be() {
+        let items: Vec<Value> = (0..1_000).map(|rank| json!({"rank": rank, "name": "x".repeat(100)})).collect();
+        let kept = bounded(json!({"items": items}))["items"].as_array().unwrap().len();
+        assert!((750..1_000).contains(&kept), "{kept}");
+    }
+
     fn any_answer() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             any::<i64>().prop_map(Value::from),
@@ -133,8 +163,12 @@ mod tests {
 
         #[test]
         fn no_answer_gets_past_the_bound(answer in any_answer()) {
-            let text = bounded(answer).to_string();
+            let text = bounded(answer.clone()).to_string();
             prop_assert!(text.chars().count() < 100_000, "{}", text.chars().count());
+            let (data, text) = bounded_twofold(answer);
+            let both = json!({"data": data, "text": text}).to_string().chars().count();
+            prop_assert!(both < 100_000, "{both}");
+            prop_assert_eq!(data.to_string(), text);
         }
     }
 }

@@ -33,8 +33,8 @@ mod whose;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-pub use self::history::artists_played;
 use self::parameters::{Arguments, Parameter};
+pub use self::{bounds::bounded_twofold, history::artists_played};
 use crate::{
     app::App,
     domain::{credential::Scope, ids::UserId},

@@ -79,7 +79,7 @@ impl Arguments {
     /// Checks a JSON object. `null` is the same as not given.
     ///
     /// # Errors
-    /// Every wrong, unknown or missing argument.
+    /// Every wrong or missing argument, and the first unknown ones.
     pub fn from_object(
         parameters: &'static [&'static Parameter],
         object: &Map<String, Value>,
@@ -91,7 +91,7 @@ impl Arguments {
     /// Checks texts, as a query string gives them.
     ///
     /// # Errors
-    /// Every wrong, unknown or missing argument.
+    /// As for [`Self::from_object`].
     pub fn from_texts(parameters: &'static [&'static Parameter], pairs: &[(String, String)]) -> Result<Self, AppError> {
         Self::check(parameters, pairs.iter().map(|(name, text)| (name.as_str(), Raw::Text(text))))
     }
@@ -100,11 +100,14 @@ impl Arguments {
         parameters: &'static [&'static Parameter],
         pairs: impl Iterator<Item = (&'a str, Raw<'a>)>,
     ) -> Result<Self, AppError> {
-        let mut errors = Vec::new();
+        let (mut errors, mut unknown_names) = (Vec::new(), 0);
         let mut given: Vec<(&'static Parameter, Argument)> = Vec::new();
         for (name, raw) in pairs {
             let Some(parameter) = parameters.iter().copied().find(|parameter| parameter.name == name) else {
-                errors.push(FieldError::new(clipped(name), unknown(parameters)));
+                unknown_names += 1;
+                if unknown_names <= MAX_UNKNOWN_TOLD {
+                    errors.push(FieldError::new(clipped(name), unknown(parameters)));
+                }
                 continue;
             };
             match parameter.kind.read(&raw) {
@@ -119,6 +122,10 @@ impl Arguments {
                 let rule = format!("is required and {}", parameter.kind.rule());
                 errors.push(FieldError::new(parameter.name, rule));
             }
+        }
+        if unknown_names > MAX_UNKNOWN_TOLD {
+            let untold = unknown_names - MAX_UNKNOWN_TOLD;
+            errors.push(FieldError::new("arguments", format!("has {untold} more names that are not known here")));
         }
         if errors.is_empty() { Ok(Self { given, parameters }) } else { Err(AppError::Invalid(errors)) }
     }
@@ -188,6 +195,9 @@ impl Raw<'_> {
 fn whole(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64)
 }
+
+/// Unknown names that are told one by one: a body holds thousands, and each would be answered with a sentence.
+const MAX_UNKNOWN_TOLD: usize = 10;
 
 /// A name that is told back is cut: it may be anything.
 fn clipped(name: &str) -> String {
@@ -271,6 +281,15 @@ mod tests {
             check(&json!({})).unwrap_err().field_errors()[0].detail,
             "is required and must be a whole number from 1 to 9"
         );
+    }
+
+    #[test]
+    fn of_thousands_of_unknown_names_some_are_told_and_all_counted() {
+        let names = (0..5_000).map(|number| (format!("x{number}"), json!(1)));
+        let error = check(&Value::Object(names.collect())).unwrap_err();
+        assert!(error.to_string().len() < 2_000, "{error}");
+        assert!(error.to_string().contains("4990 more"), "{error}");
+        assert!(error.field_errors().iter().any(|error| error.field == "number"), "{error}");
     }
 
     #[test]

@@ -123,21 +123,7 @@ fn an_operation_takes_its_arguments_flat_or_nested() {
 #[test]
 fn an_answer_stays_below_what_an_action_takes_whatever_the_names() {
     let app = TestApp::new();
-    Scene(&app).user(1, "UTC");
-    let long = |what: &str, id: i64| Some(format!("{what} {id} {}", "\u{1f3b5}\"\u{7}".repeat(330)));
-    let plays: Vec<ScenePlay> =
-        (1..=120).map(|id| ScenePlay::new(crate::domain::instant::Millis(NOW.0 - id), id, 60_000)).collect();
-    for id in 1..=120 {
-        Scene(&app).artist(id, &long("artist", id).unwrap()).track(&SceneTrack {
-            id,
-            title: long("title", id),
-            artist_name: long("artist", id),
-            album_name: long("album", id),
-            artists: vec![id],
-            ..SceneTrack::default()
-        });
-    }
-    Scene(&app).plays(1, &plays);
+    Scene(&app).user(1, "UTC").plays_of_odd_names(1, 120, NOW);
     for tool in ["history_top_tracks", "history_top_artists", "history_top_albums"] {
         let answer = app.post(&format!("/tools/{tool}"), &json!({"limit": 100, "days": 36_500}));
         assert_eq!(answer.status, 200);

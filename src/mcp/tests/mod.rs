@@ -1,5 +1,6 @@
 //! The endpoint through the router, as clients of both eras speak to it.
 
+mod bounds;
 mod hostile;
 mod methods;
 mod protocol;
