@@ -94,7 +94,7 @@ pub fn schema<T: JsonSchema>() -> Value {
     schema
 }
 
-/// Leaves out what only a Rust program understands: names of types, and formats of numbers.
+/// Leaves out what only a Rust program understands (names of types, and formats of numbers), and gives each schema one type.
 fn plain(schema: &mut Value) {
     if let Value::Object(members) = schema {
         if members.get("format").is_some_and(|format| format != "date-time") {
@@ -103,10 +103,26 @@ fn plain(schema: &mut Value) {
         if members.get("title").is_some_and(Value::is_string) {
             members.remove("title");
         }
+        split_types(members);
         members.values_mut().for_each(plain);
     } else if let Value::Array(schemas) = schema {
         schemas.iter_mut().for_each(plain);
     }
+}
+
+/// A branch for each type instead of a list of types: clients that know one type a schema refuse the list, or the tool. What
+/// is said about the value stays outside, where people's programs look for it.
+fn split_types(schema: &mut Map<String, Value>) {
+    let Some(types) = schema.get("type").and_then(Value::as_array).cloned() else { return };
+    let description = schema.remove("description");
+    let rules = std::mem::take(schema);
+    let branch = |named: Value| {
+        let mut branch = if named == "null" { Map::new() } else { rules.clone() };
+        branch.insert("type".to_owned(), named);
+        Value::Object(branch)
+    };
+    schema.extend(description.map(|description| ("description".to_owned(), description)));
+    schema.insert("anyOf".to_owned(), types.into_iter().map(branch).collect());
 }
 
 #[test]
@@ -130,4 +146,14 @@ fn the_schema_says_what_the_check_does() {
     assert_eq!(schema["required"], json!(["number"]));
     assert_eq!(schema["properties"]["number"]["maximum"], 9);
     assert_eq!(schema["properties"]["word"]["default"], "red");
+}
+
+#[test]
+fn what_may_be_null_has_a_branch_for_it() {
+    let mut schema = json!({ "properties": {
+        "hour": { "type": ["integer", "null"], "format": "uint8", "minimum": 0, "description": "The hour." },
+    } });
+    plain(&mut schema);
+    let branches = json!([{ "type": "integer", "minimum": 0 }, { "type": "null" }]);
+    assert_eq!(schema["properties"]["hour"], json!({ "description": "The hour.", "anyOf": branches }));
 }

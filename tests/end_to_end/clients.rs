@@ -235,6 +235,7 @@ fn the_inspector_lists_and_calls_in_both_eras() {
         };
         let listed = inspect(&["--method", "tools/list", "--strict"]);
         assert!(listed.succeeded && listed.stdout.contains(TOOL), "{era}: {}\n{}", listed.stdout, listed.stderr);
+        assert!(!listed.stderr.contains("ortability"), "{era}: {}", listed.stderr);
         let called = inspect(&["--method", "tools/call", "--tool-name", TOOL, "--tool-args-json", &asked]);
         assert!(called.succeeded, "{era}: {}\n{}", called.stdout, called.stderr);
         assert!(called.stdout.contains("coverage_ratio"), "{era}: {}", called.stdout);
