@@ -28,7 +28,10 @@ fn everyone_sees_the_catalogue() {
 fn names_and_texts_are_what_assistants_take() {
     let names: Vec<&str> = TOOLS.iter().map(|tool| tool.name).collect();
     assert!(names.is_sorted());
-    assert!(names.len() <= 25, "more tools than an assistant keeps apart");
+    assert!(
+        (11..=25).contains(&names.len()),
+        "fewer than the program before had, or more than an assistant keeps apart"
+    );
     for tool in TOOLS {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         assert!(tool.name.len() <= 32 && tool.name.bytes().all(plain) && tool.name.starts_with(char::is_lowercase));
