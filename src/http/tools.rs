@@ -103,8 +103,18 @@ async fn understand(
     };
     let tool = tools::find(&name).ok_or_else(|| AppError::invalid("tool", tools::no_such_tool()))?;
     *asked_for = Value::from(tool.name);
-    let object = arguments_of(envelope)?;
+    let mut object = arguments_of(envelope)?;
+    rename_as_of_old(&mut object);
     Ok((tool, Arguments::from_object(tool.parameters, &object)?))
+}
+
+/// Set-ups made for the program before this one say `search_type`: beside `tool`, `type` was ambiguous.
+fn rename_as_of_old(arguments: &mut Map<String, Value>) {
+    if !arguments.contains_key("type")
+        && let Some(of_old) = arguments.remove("search_type")
+    {
+        arguments.insert("type".to_owned(), of_old);
+    }
 }
 
 /// `arguments`, else `args`, else what is left of the envelope. An empty one of the first two counts as absent.

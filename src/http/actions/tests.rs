@@ -2,10 +2,12 @@
 //! `UPDATE_GOLDEN=1 cargo test --lib golden` writes the golden file anew.
 
 use axum::{body::Body, http::Request};
+use listenlog_workbench::fake_spotify::{FakeSpotify, Listener};
 
 use super::*;
 use crate::testing::{
     TestApp,
+    fake_spotify::{app_with, connect},
     scene::{Scene, ScenePlay, SceneTrack},
     test_app::NOW,
 };
@@ -64,43 +66,75 @@ fn every_operation_keeps_the_limits_of_actions() {
     }
 }
 
+/// A listener who is connected to Spotify as user 1 and played one track.
+fn connected() -> TestApp {
+    let (app, fake) = app_with(FakeSpotify::with(vec![Listener::new("ada", "Ada")]));
+    assert_eq!(connect(&app, &fake, "ada").0, 1);
+    let track = SceneTrack { id: 1, title: Some("Jóga".to_owned()), artists: vec![10], ..SceneTrack::default() };
+    Scene(&app).artist(10, "Björk").track(&track).plays(1, &[ScenePlay::new(NOW.minus_ms(5), 1, 60_000)]);
+    app
+}
+
+/// What ChatGPT sent to the program before: the arguments in an object of either name, or beside `tool`.
+fn calls_as_of_old(tool: &str, arguments: &Value) -> Vec<Value> {
+    let mut flat = arguments.clone();
+    flat["tool"] = json!(tool);
+    vec![
+        json!({"tool": tool, "arguments": arguments}),
+        json!({"tool": tool, "args": arguments}),
+        json!({"tool": tool, "arguments": {}, "args": arguments}),
+        json!({"tool": tool, "arguments": null, "args": arguments}),
+        flat,
+    ]
+}
+
 #[test]
 fn a_gpt_of_the_program_before_goes_on_working_with_another_url_and_token() {
-    let app = TestApp::new();
-    let track = SceneTrack { id: 1, title: Some("Jóga".to_owned()), artists: vec![10], ..SceneTrack::default() };
-    Scene(&app).user(1, "UTC").artist(10, "Björk").track(&track);
-    Scene(&app).plays(1, &[ScenePlay::new(crate::domain::instant::Millis(NOW.0 - 5), 1, 60_000)]);
-    // As ChatGPT sent them: dotted names, `args` of older set-ups, arguments beside `tool`, and a user in each.
-    for tool in [
-        "history.taste_summary",
-        "history.top_artists",
-        "history.top_tracks",
-        "history.listening_heatmap",
-        "history.repeat_rate",
-        "history.coverage",
+    let app = connected();
+    for (tool, more) in [
+        ("history.taste_summary", json!({"days": 90})),
+        ("history.top_artists", json!({"days": 90, "limit": 20})),
+        ("history.top_tracks", json!({"days": 90, "limit": 20})),
+        ("history.listening_heatmap", json!({"days": 90})),
+        ("history.repeat_rate", json!({"days": 90})),
+        ("history.coverage", json!({"days": 90})),
+        ("spotify.get_top", json!({"entity": "artists", "time_range": "medium_term", "limit": 20})),
+        ("spotify.get_top", json!({"entity": "tracks", "time_range": "long_term"})),
+        ("spotify.search", json!({"q": "amber"})),
+        ("spotify.search", json!({"q": "amber", "type": "artist", "limit": 10})),
+        ("spotify.search", json!({"q": "amber", "search_type": "album"})),
+        ("ops.sync_status", json!({})),
+        ("ops.latest_job_runs", json!({"limit": 5})),
+        ("ops.latest_import_jobs", json!({"limit": 5})),
     ] {
-        for call in [
-            json!({"tool": tool, "arguments": {"user_id": 1, "days": 90}}),
-            json!({"tool": tool, "args": {"user_id": 1, "days": 90}}),
-            json!({"tool": tool, "arguments": {}, "args": {"user_id": 1}}),
-            json!({"tool": tool, "arguments": null, "args": {"user_id": 1}}),
-            json!({"tool": tool, "user_id": 1, "days": 90}),
-            json!({"tool": tool, "user_id": 1}),
-        ] {
-            let answer = app.post("/mcp/call", &call);
-            let body = answer.json();
-            assert_eq!((answer.status.as_u16(), &body["success"]), (200, &json!(true)), "{call}: {body}");
-            assert!(body["result"].is_object() && body["error"].is_null(), "{call}: {body}");
-        }
+        // A user in each of them.
+        let mut arguments = more;
+        arguments["user_id"] = json!(1);
+        assert_answers(&app, &calls_as_of_old(tool, &arguments));
     }
-    let top =
-        app.post("/mcp/call", &json!({"tool": "history.top_tracks", "user_id": 1, "days": 30, "limit": 5})).json();
+    assert_answers(&app, &calls_as_of_old("ops.list_users", &json!({})));
+    let call = |call: Value| app.post("/mcp/call", &call).json();
+    let top = call(json!({"tool": "history.top_tracks", "user_id": 1, "days": 30, "limit": 5}));
     assert_eq!(top["result"]["items"][0]["track_name"], "Jóga");
     assert_eq!(top["result"]["items"][0]["play_count"], 1);
+    let found = call(json!({"tool": "spotify.search", "user_id": 1, "q": "amber", "search_type": "artist"}));
+    assert_eq!(found["result"]["items"][0]["type"], "artist", "{found}");
     // What the model cannot know it is told, in the members it knows.
-    let wrong = app.post("/mcp/call", &json!({"tool": "history.top_songs", "user_id": 1})).json();
+    let wrong = call(json!({"tool": "history.top_songs", "user_id": 1}));
     assert_eq!(wrong["success"], false);
     assert!(wrong["error"].as_str().unwrap().contains("history_top_tracks"));
+}
+
+/// All of these calls are understood alike.
+fn assert_answers(app: &TestApp, calls: &[Value]) {
+    let mut first = None;
+    for call in calls {
+        let answer = app.post("/mcp/call", call);
+        let body = answer.json();
+        assert_eq!((answer.status.as_u16(), &body["success"]), (200, &json!(true)), "{call}: {body}");
+        assert!(body["result"].is_object() && body["error"].is_null(), "{call}: {body}");
+        assert_eq!(&body, first.get_or_insert_with(|| body.clone()), "{call}");
+    }
 }
 
 #[test]
