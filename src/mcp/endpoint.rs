@@ -7,7 +7,7 @@ use axum::{
     Extension,
     body::Body,
     extract::State,
-    http::{HeaderMap, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ use crate::{
     app::App,
     config::is_loopback_host,
     error::AppError,
-    http::{auth, auth::Caller, body},
+    http::{auth, auth::Caller, body, oauth},
 };
 
 /// POST /mcp.
@@ -37,7 +37,7 @@ pub async fn answer(
         Ok(Message::Notification | Message::Response) => StatusCode::ACCEPTED.into_response(),
         Ok(Message::Request(request)) => {
             let era = Era::of(&headers, &request);
-            let asking = Asking { app, caller, era };
+            let asking = Asking { app: app.clone(), caller, era };
             let outcome = match era.check(&headers, &request) {
                 Ok(()) => dispatch(&asking, &request.method, request.params).await,
                 Err(error) => Err(error),
@@ -47,11 +47,22 @@ pub async fn answer(
                     let message = json!({ "jsonrpc": "2.0", "id": request.id, "result": reply.into_result(era) });
                     written(StatusCode::OK, &message)
                 }
-                Err(error) => refusal(error, Some(request.id), era),
+                Err(error) => {
+                    let challenge = step_up(&app, &headers, &uri, &error);
+                    let mut response = refusal(error, Some(request.id), era);
+                    response.headers_mut().extend(challenge);
+                    response
+                }
             }
         }
         Err(Refused { id, error }) => refusal(error, id, Era::Handshake),
     }
+}
+
+/// What tells an OAuth client the scopes to ask its user for, where these are what is lacking.
+fn step_up(app: &App, headers: &HeaderMap, uri: &Uri, error: &RpcError) -> Option<(HeaderName, HeaderValue)> {
+    let challenge = oauth::step_up_challenge(app, headers, uri, error.wanted_scopes()?)?;
+    Some((header::WWW_AUTHENTICATE, HeaderValue::from_str(&challenge).ok()?))
 }
 
 fn refusal(error: RpcError, id: Option<Value>, era: Era) -> Response {

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::{discovery, era::Era};
-use crate::error::AppError;
+use crate::{domain::credential::Scopes, error::AppError};
 
 /// What a method answers.
 pub struct Reply {
@@ -109,11 +109,13 @@ pub struct RpcError {
     data: Option<Value>,
     /// The HTTP status, where it is not the one of the code.
     status: Option<StatusCode>,
+    /// The scopes with which the answer would be another one.
+    wanted_scopes: Option<Scopes>,
 }
 
 impl RpcError {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into().into(), data: None, status: None }
+        Self { code, message: message.into().into(), data: None, status: None, wanted_scopes: None }
     }
 
     #[must_use]
@@ -136,6 +138,18 @@ impl RpcError {
     /// Parameters that are no parameters of any request.
     pub fn malformed_params(message: impl Into<String>) -> Self {
         Self::invalid_params(message).with_status(StatusCode::BAD_REQUEST)
+    }
+
+    /// A token that an OAuth client could exchange for one with these scopes.
+    pub fn insufficient_scope(wanted: Scopes) -> Self {
+        let sentence =
+            format!("This needs a token with the scopes `{}`: authorize again and allow them.", wanted.to_text());
+        let refusal = Self::new(Code::InvalidRequest, sentence).with_status(StatusCode::FORBIDDEN);
+        Self { wanted_scopes: Some(wanted), ..refusal }
+    }
+
+    pub const fn wanted_scopes(&self) -> Option<Scopes> {
+        self.wanted_scopes
     }
 
     pub fn unknown_method(method: &str) -> Self {

@@ -2,7 +2,8 @@
 //!
 //! Must stay true: what is listed is what this credential may call, in the order of the registry; a result's text says what
 //! its data does, and both together stay below 100,000 characters; arguments that are wrong and questions without an answer
-//! are results that say what to do instead.
+//! are results that say what to do instead. The one thing that a model cannot act on is a scope that its user did not give to an
+//! OAuth client: the client is told, and asks the user.
 
 use std::sync::LazyLock;
 
@@ -66,6 +67,9 @@ struct Call {
 pub async fn call(asking: &Asking, params: Map<String, Value>) -> Result<Reply, RpcError> {
     let Call { name, arguments } = read(params)?;
     let tool = tools::find(&name).ok_or_else(|| RpcError::invalid_params(tools::no_such_tool()))?;
+    if let Some(wanted) = asking.caller.would_need(tool.needs) {
+        return Err(RpcError::insufficient_scope(wanted));
+    }
     let arguments =
         object_in(Some(arguments)).ok_or_else(|| RpcError::invalid_params("arguments must be an object"))?;
     match run(asking, tool, &arguments).await {

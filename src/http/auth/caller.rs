@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        credential::{Credential, Scope},
+        credential::{Credential, CredentialKind, Scope, Scopes},
         ids::UserId,
     },
     error::AppError,
@@ -24,6 +24,17 @@ impl Caller {
             (Self::Admin, _) => true,
             (Self::User(credential), Right::Scope(scope)) => credential.scopes.has(scope),
             (Self::User(_), Right::Admin) => false,
+        }
+    }
+
+    /// The scopes that an OAuth client would have to ask its user for, those it has included, to get what is needed. `None`: it
+    /// has what is needed, or asking would not help.
+    pub fn would_need(&self, needed: Right) -> Option<Scopes> {
+        match (self, needed) {
+            (Self::User(credential), Right::Scope(scope)) if credential.kind == CredentialKind::Grant => {
+                (!credential.scopes.has(scope)).then(|| credential.scopes.with(scope))
+            }
+            _ => None,
         }
     }
 

@@ -79,11 +79,22 @@ impl Issuer {
 /// the resource, where tokens are issued. Clients that see it may prefer OAuth to the fixed token they were given, so another host
 /// name of the Worker does not send it.
 pub fn challenge(app: &App, headers: &HeaderMap, uri: &Uri) -> Option<String> {
+    let error = headers.contains_key(header::AUTHORIZATION).then_some("invalid_token");
+    challenge_for(app, headers, uri, error, Scopes::from_iter(Scope::ALL))
+}
+
+/// The same for a token that is good and lacks a scope. `wanted` holds the scopes that it has, too: a client asks its user for
+/// these and no others, and the new token is to do what the old one did.
+pub fn step_up_challenge(app: &App, headers: &HeaderMap, uri: &Uri, wanted: Scopes) -> Option<String> {
+    challenge_for(app, headers, uri, Some("insufficient_scope"), wanted)
+}
+
+fn challenge_for(app: &App, headers: &HeaderMap, uri: &Uri, error: Option<&str>, scopes: Scopes) -> Option<String> {
     let issuer = origin::of_issuer(app, headers, uri).filter(|_| uri.path() == RESOURCE_PATH)?;
-    let presented = if headers.contains_key(header::AUTHORIZATION) { ", error=\"invalid_token\"" } else { "" };
-    let scopes = Scopes::from_iter(Scope::ALL).to_text();
+    let error = error.map_or_else(String::new, |error| format!(", error=\"{error}\""));
+    let scopes = scopes.to_text();
     Some(format!(
-        "Bearer realm=\"listenlog\"{presented}, scope=\"{scopes}\", \
+        "Bearer realm=\"listenlog\"{error}, scope=\"{scopes}\", \
          resource_metadata=\"{issuer}/.well-known/oauth-protected-resource{RESOURCE_PATH}\""
     ))
 }

@@ -46,12 +46,7 @@ fn a_client_finds_its_way_from_a_refusal_to_an_answer() {
         (&json!("Bearer"), &json!(3600), &json!("read ops"))
     );
     assert!(dance.opens(&tokens));
-    let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).to_string();
-    let request = Request::post(RESOURCE)
-        .header(header::AUTHORIZATION, format!("Bearer {}", text(&tokens, "access_token")))
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::ACCEPT, "application/json, text/event-stream");
-    let listed = dance.app.send(request.body(Body::from(message)).unwrap());
+    let listed = dance.message(&tokens, "tools/list", &json!({}));
     assert!(!listed.json()["result"]["tools"].as_array().unwrap().is_empty());
     // Its own user alone.
     assert_eq!(dance.ask(text(&tokens, "access_token"), &json!({"user_id": 1})), 200);
@@ -110,6 +105,26 @@ fn the_admin_may_give_less_than_was_asked_for() {
     assert_eq!(nobody.status, 422);
     let ghost = dance.decide(&dance.question(&[]), &[("decision", "allow"), ("scope_read", "1"), ("user_id", "77")]);
     assert_eq!(ghost.status, 403);
+}
+
+#[test]
+fn a_client_is_told_which_scopes_to_ask_for_so_that_it_can_do_more_without_losing_any() {
+    let dance = Dance::new();
+    let tokens = dance.exchange(&parameter(&dance.allow(&dance.question(&[("scope", "read")])), "code"), &[]).json();
+    let call = |name: &str| dance.message(&tokens, "tools/call", &json!({"name": name, "arguments": {}}));
+    assert_eq!(call("history_coverage").json()["result"]["isError"], false);
+    let refused = call("ops_sync_status");
+    assert_eq!((refused.status.as_u16(), &refused.json()["error"]["code"]), (403, &json!(-32_600)));
+    let challenge = refused.headers[header::WWW_AUTHENTICATE].to_str().unwrap();
+    for part in [
+        "error=\"insufficient_scope\"",
+        "scope=\"read ops\"",
+        "resource_metadata=\"https://listenlog.example/.well-known/oauth-protected-resource/mcp\"",
+    ] {
+        assert!(challenge.contains(part), "{challenge}");
+    }
+    // No scope opens what is the admin's, so there is nothing to ask the user for.
+    assert_eq!(call("ops_list_users").json()["result"]["isError"], true);
 }
 
 #[test]

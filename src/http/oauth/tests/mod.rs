@@ -198,6 +198,16 @@ impl Dance {
         self.app.send(request.body(Body::from(arguments.to_string())).unwrap()).status.as_u16()
     }
 
+    /// What `/mcp` answers to a message with an access token.
+    fn message(&self, tokens: &Value, method: &str, params: &Value) -> Answer {
+        let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
+        let request = Request::post(RESOURCE)
+            .header(header::AUTHORIZATION, format!("Bearer {}", text(tokens, "access_token")))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/json, text/event-stream");
+        self.app.send(request.body(Body::from(message)).unwrap())
+    }
+
     fn opens(&self, tokens: &Value) -> bool {
         match self.ask(text(tokens, "access_token"), &json!({})) {
             200 => true,
