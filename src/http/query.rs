@@ -3,6 +3,8 @@
 //! Must stay true: a route that declares its [`Parameter`]s accepts those and no other, and its description in the OpenAPI document is made of
 //! the same declarations.
 
+use std::collections::BTreeSet;
+
 use axum::http::Uri;
 use jiff::{Timestamp, civil};
 
@@ -201,6 +203,12 @@ pub fn form_pairs(query: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Whether a name is given more than once. Strangers send as many names as a body holds: sorted, they cost no more than reading.
+pub fn has_doubles<'a>(names: impl IntoIterator<Item = &'a str>) -> bool {
+    let mut seen = BTreeSet::new();
+    !names.into_iter().all(|name| seen.insert(name))
+}
+
 fn decode_component(text: &str) -> String {
     let spaced = text.replace('+', " ");
     percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
@@ -213,6 +221,12 @@ mod tests {
     fn query(text: &str) -> Result<Query, AppError> {
         let uri: Uri = format!("/x?{text}").parse().unwrap();
         Query::parse(&uri, &["limit", "offset", "q"])
+    }
+
+    #[test]
+    fn a_double_is_found_wherever_it_is() {
+        assert!(!has_doubles([]) && !has_doubles(["a", "b", "A", ""]));
+        assert!(has_doubles(["b", "a", "c", "b"]) && has_doubles(["", ""]));
     }
 
     #[test]

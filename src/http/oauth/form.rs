@@ -7,7 +7,10 @@ use axum::{
 
 use crate::{
     error::AppError,
-    http::{body, query::form_pairs},
+    http::{
+        body,
+        query::{form_pairs, has_doubles},
+    },
 };
 
 /// The fields of a form, each at most once. An empty one is one that is not there (RFC 6749, 3.1).
@@ -23,11 +26,10 @@ impl Form {
             return Err(AppError::invalid("Content-Type", "must be application/x-www-form-urlencoded"));
         }
         let pairs = form_pairs(&body::text(headers, body).await?);
-        let is_doubled = |(position, (name, _)): (usize, &(String, String))| {
-            pairs.iter().take(position).any(|(earlier, _)| earlier == name)
-        };
-        let has_doubles = pairs.iter().enumerate().any(is_doubled);
-        if has_doubles { Err(AppError::invalid("body", "must not name a field twice")) } else { Ok(Self(pairs)) }
+        if has_doubles(pairs.iter().map(|(name, _)| name.as_str())) {
+            return Err(AppError::invalid("body", "must not name a field twice"));
+        }
+        Ok(Self(pairs))
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {

@@ -8,7 +8,7 @@ use axum::http::Uri;
 use super::Issuer;
 use crate::{
     domain::credential::{Scope, Scopes},
-    http::query::form_pairs,
+    http::query::{form_pairs, has_doubles},
 };
 
 /// The parameters as they came.
@@ -46,11 +46,8 @@ impl Parameters {
         }
         let pairs = form_pairs(query);
         // RFC 8707 lets `resource` come more than once.
-        let is_doubled = |(position, (name, _)): (usize, &(String, String))| {
-            name != "resource" && pairs.iter().take(position).any(|(earlier, _)| earlier == name)
-        };
-        let has_doubles = pairs.iter().enumerate().any(is_doubled);
-        if has_doubles { Err("The client's request says something twice.") } else { Ok(Self(pairs)) }
+        let names = pairs.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "resource");
+        if has_doubles(names) { Err("The client's request says something twice.") } else { Ok(Self(pairs)) }
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {
