@@ -14,7 +14,7 @@ use axum::{
 use tower::ServiceExt;
 use tracing::Instrument;
 
-use super::{request_id::RequestId, router};
+use super::{lockout::OnlyAsked, request_id::RequestId, router};
 use crate::{
     app::App,
     error::{AppError, Problem},
@@ -44,8 +44,9 @@ async fn answer_in_span(app: &App, request: Request) -> Response<Body> {
     let status = response.status().as_u16();
     let usage = app.db.usage();
     let (calls, rows_read, rows_written) = (usage.calls, usage.rows_read, usage.rows_written);
-    if response.status() == StatusCode::TOO_MANY_REQUESTS {
-        // Whoever sends more than may be answered shall not fill the log either; that it began was logged.
+    if response.status() == StatusCode::TOO_MANY_REQUESTS || response.extensions().get::<OnlyAsked>().is_some() {
+        // Whoever sends more than may be answered shall not fill the log either; that it began was logged. Nor shall
+        // whoever comes without a credential.
         tracing::debug!(%method, %path, status, "A request was turned away");
     } else if status >= 400 {
         tracing::warn!(%method, %path, status, calls, rows_read, rows_written, "A request was refused");

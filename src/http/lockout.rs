@@ -1,9 +1,9 @@
 //! Whoever fails to log in too often has to wait.
 //!
 //! Must stay true: failures are counted by the address that the platform saw, never by what was presented, so that another
-//! guess is no fresh start; while an address waits, its credentials are not looked at, right or wrong, so that guessing
-//! tells nothing, unless they were issued here and so are beyond guessing; a waiting address costs neither a read of its body nor
-//! a log row.
+//! guess is no fresh start; who presents nothing guesses nothing, and is only asked for a credential; while an address
+//! waits, its credentials are not looked at, right or wrong, so that guessing tells nothing, unless they were issued here and so
+//! are beyond guessing; neither a waiting address nor one that presents nothing costs a read of its body or a log row.
 
 use std::{
     collections::HashMap,
@@ -60,21 +60,59 @@ impl Lockouts {
     }
 }
 
-/// Around a credential check: turns away who has to wait, and counts what the check refuses.
+/// Around a credential check: turns away who has to wait, and counts the guesses that the check refuses.
 pub async fn damp(State(app): State<App>, request: Request, next: Next) -> Response<Body> {
     let address = address_of(request.headers());
-    // What was issued here is 256 random bits, which nobody guesses; and assistants of many people share their addresses, so
-    // that one stale token must not shut out the others.
-    if !carries_issued(request.headers())
+    let presented = Presented::of(request.headers());
+    if presented != Presented::Issued
         && let Some(wait) = must_wait(&app, &address)
     {
         return wait.into_response();
     }
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
     if response.status() == StatusCode::UNAUTHORIZED {
-        count_failure(&app, address).await;
+        match presented {
+            Presented::Secret => count_failure(&app, address).await,
+            Presented::Nothing => drop(response.extensions_mut().insert(OnlyAsked)),
+            Presented::Issued => {}
+        }
     }
     response
+}
+
+/// Beside an answer that asks for a credential where none was presented: nothing was refused, and no log row tells of it.
+#[derive(Clone, Copy, Debug)]
+pub struct OnlyAsked;
+
+/// What the Authorization headers of a request carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presented {
+    /// Nothing that could open anything: browsers ask so before they show their form, OAuth clients before they look for the
+    /// way in, and whoever watches whether the door stands.
+    Nothing,
+    /// What looks as if it was issued here: 256 random bits, which nobody guesses. Assistants of many people share their
+    /// addresses, so that one stale token must not shut out the others, or the admin.
+    Issued,
+    /// Anything else: a guess, if it is wrong.
+    Secret,
+}
+
+impl Presented {
+    fn of(headers: &HeaderMap) -> Self {
+        let values =
+            headers.get_all(header::AUTHORIZATION).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let secrets: Vec<String> = values
+            .filter_map(|value| Some(value.split_once(' ')?.1.trim_start().to_owned()))
+            .filter(|secret| !secret.is_empty())
+            .collect();
+        if secrets.is_empty() {
+            Self::Nothing
+        } else if secrets.iter().all(|secret| CredentialKind::of_secret(secret).is_some()) {
+            Self::Issued
+        } else {
+            Self::Secret
+        }
+    }
 }
 
 /// The answer to an address that has to wait.
@@ -90,11 +128,6 @@ pub async fn count_failure(app: &App, address: String) {
         tracing::warn!("An address failed to log in too often and is shut out for a minute");
         app.lockouts.shut_out(address, app.now());
     }
-}
-
-fn carries_issued(headers: &HeaderMap) -> bool {
-    let mut presented = headers.get_all(header::AUTHORIZATION).iter().filter_map(|value| value.to_str().ok());
-    presented.any(|value| value.split(' ').nth(1).is_some_and(|secret| CredentialKind::of_secret(secret).is_some()))
 }
 
 /// What is counted: an IPv4 address, the network (/64) of an IPv6 one, as any household has all of its addresses.
@@ -170,6 +203,40 @@ mod tests {
         }
         ask(&app, "192.0.2.9", "a-guess");
         assert_eq!(app.failed_logins.keys(), ["192.0.2.9"]);
+    }
+
+    /// A request that presents this, or nothing.
+    fn knock(app: &TestApp, authorization: &[&str]) -> Answer {
+        let mut request = Request::builder().uri("http://listenlog.example/admin/users").header(ADDRESS, "192.0.2.1");
+        for value in authorization {
+            request = request.header(header::AUTHORIZATION, *value);
+        }
+        app.send(request.body(Body::empty()).unwrap())
+    }
+
+    #[test]
+    fn who_presents_nothing_is_asked_for_a_credential_as_often_as_they_come_and_fills_no_log() {
+        let app = TestApp::new();
+        app.failed_logins.allow(0);
+        for nothing in [&[][..], &[""], &["Bearer"], &["Bearer "], &["Basic  "]] {
+            let asked = knock(&app, nothing);
+            assert_eq!(asked.status, 401, "{nothing:?}");
+            assert!(asked.headers.contains_key(header::WWW_AUTHENTICATE), "{nothing:?}");
+        }
+        assert!(app.failed_logins.keys().is_empty());
+        assert!(app.rows("SELECT message FROM logs").is_empty());
+        assert_eq!(ask(&app, "192.0.2.1", ADMIN_TOKEN).status, 200);
+    }
+
+    #[test]
+    fn a_stale_token_of_an_assistant_does_not_shut_the_admin_out() {
+        let app = TestApp::new();
+        app.failed_logins.allow(0);
+        assert_eq!(knock(&app, &["Bearer listenlog_token_0000"]).status, 401);
+        assert_eq!(ask(&app, "192.0.2.1", ADMIN_TOKEN).status, 200);
+        // A guess beside such a token is a guess.
+        assert_eq!(knock(&app, &["Bearer listenlog_token_0000", "Bearer guess"]).status, 401);
+        assert_eq!(ask(&app, "192.0.2.1", ADMIN_TOKEN).status, 429);
     }
 
     #[test]
