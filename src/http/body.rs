@@ -54,9 +54,18 @@ pub async fn bytes_within(headers: &HeaderMap, body: Body, max_bytes: usize) -> 
 }
 
 /// Reads JSON that may lend its texts.
+///
+/// # Errors
+/// Not JSON: 400. JSON of another shape: 422 with the field and what it takes, never with what was sent: that may be a secret.
 pub fn parsed<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, AppError> {
-    serde_json::from_slice(text).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => AppError::invalid("body", shape_error(&error)),
+    let mut json = serde_json::Deserializer::from_slice(text);
+    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        (if path == "." { "body".to_owned() } else { cut(&path) }, error.into_inner())
+    });
+    let ended = |value| json.end().map(|()| value).map_err(|error| ("body".to_owned(), error));
+    read.and_then(ended).map_err(|(field, error)| match error.classify() {
+        serde_json::error::Category::Data => AppError::invalid(field, shape_error(&error)),
         _ => AppError::Malformed(format!("The body is not JSON (line {}, column {}).", error.line(), error.column())),
     })
 }
@@ -70,8 +79,85 @@ pub async fn text(headers: &HeaderMap, body: Body) -> Result<String, AppError> {
     String::from_utf8(bytes.to_vec()).map_err(|_| AppError::Malformed("The body is not UTF-8.".to_owned()))
 }
 
-/// The shape error without the position, which means nothing to someone who sent one line.
+/// The most of a name that an error repeats, in characters.
+const NAME_MAX_CHARS: usize = 60;
+
+fn cut(name: &str) -> String {
+    name.chars().take(NAME_MAX_CHARS).collect()
+}
+
+/// What serde complains about, without the value it found, and without the position, which means nothing to someone who sent one
+/// line. Its sentences are `invalid type: string "found", expected a number`, and the same with `invalid value`, `unknown
+/// variant` and `unknown field`; a value may itself look like the rest of such a sentence.
 fn shape_error(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    text.rsplit_once(" at line ").map_or(text.clone(), |(sentence, _)| sentence.to_owned())
+    let sentence = text.rsplit_once(" at line ").map_or(text.as_str(), |(sentence, _)| sentence);
+    let Some((found, expected)) = sentence.rsplit_once(", expected ") else { return cut(sentence) };
+    let found = match found.strip_prefix("unknown field ") {
+        Some(name) => format!("unknown field {}", cut(name)),
+        None => found.split(['`', '"']).next().unwrap_or_default().trim_end().to_owned(),
+    };
+    format!("{found}, expected {expected}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only whether it can be read matters")]
+    struct Wanted {
+        name: String,
+        #[serde(default)]
+        ids: Vec<i64>,
+        colour: Option<Colour>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Colour {
+        Red,
+        Blue,
+    }
+
+    /// Field and sentence of the first complaint.
+    fn complaint(text: &str) -> (String, String) {
+        let error = parsed::<Wanted>(text.as_bytes()).unwrap_err();
+        let [only] = error.field_errors() else { panic!("{error:?}") };
+        (only.field.clone(), only.detail.clone())
+    }
+
+    #[test]
+    fn a_value_of_another_shape_is_told_by_its_field_and_never_repeated() {
+        let told = |text: &str, field: &str, detail: &str| {
+            assert_eq!(complaint(text), (field.to_owned(), detail.to_owned()), "{text}");
+        };
+        told(r#"{"name": 4711}"#, "name", "invalid type: integer, expected a string");
+        told(r#"{"name": 47.11}"#, "name", "invalid type: floating point, expected a string");
+        told(r#"{"name": true}"#, "name", "invalid type: boolean, expected a string");
+        told(r#"{"name": null}"#, "name", "invalid type: null, expected a string");
+        told(r#"{"name": ["secret"]}"#, "name", "invalid type: sequence, expected a string");
+        told(r#"{"name": "x", "ids": [1, "secret"]}"#, "ids[1]", "invalid type: string, expected i64");
+        told(r#"{"name": "x", "ids": ["a, expected \", expected b"]}"#, "ids[0]", "invalid type: string, expected i64");
+        told(r#"{"name": "x", "colour": "secret"}"#, "colour", "unknown variant, expected `red` or `blue`");
+        told(r#"{}"#, "body", "missing field `name`");
+        told(r#""secret""#, "body", "invalid type: string, expected struct Wanted");
+    }
+
+    #[test]
+    fn an_unknown_field_is_named_in_some_sixty_characters() {
+        let (_, detail) = complaint(r#"{"nmae": "x"}"#);
+        assert_eq!(detail, "unknown field `nmae`, expected one of `name`, `ids`, `colour`");
+        let (field, detail) = complaint(&format!(r#"{{"{}": "x"}}"#, "long".repeat(1_000)));
+        assert!(field.len() + detail.len() < 200, "{field}: {detail}");
+    }
+
+    #[test]
+    fn what_is_not_json_or_goes_on_behind_it_is_malformed() {
+        for text in ["{", "{not json", r#"{"name": "x"} {}"#, "\u{0}", r#"{"name": "x"}]"#] {
+            let error = parsed::<Wanted>(text.as_bytes()).unwrap_err();
+            assert!(matches!(error, AppError::Malformed(_)), "{text}: {error:?}");
+        }
+    }
 }

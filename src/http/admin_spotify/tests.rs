@@ -108,6 +108,21 @@ fn what_is_wrong_with_credentials_is_said_for_each_field_and_not_repeated() {
 }
 
 #[test]
+fn a_secret_of_the_wrong_shape_is_refused_by_its_field_and_never_repeated() {
+    let (app, _) = scene();
+    let path = "/admin/users/1/spotify-credentials";
+    let secrets = [json!(8_675_309), json!(86.75309), json!(["8675309"]), json!({"8675309": "8675309"}), json!(true)];
+    for secret in secrets {
+        let refused = app.admin("PUT", path, json!({"client_id": "own", "client_secret": secret}).to_string());
+        assert_eq!(refused.status, 422, "{secret}");
+        assert_eq!(refused.json()["errors"][0]["field"], "client_secret", "{}", refused.json());
+        assert!(!String::from_utf8_lossy(&refused.bytes).contains("86"), "{}", refused.json());
+    }
+    let rows = app.rows("SELECT fields FROM logs").join("\n");
+    assert!(!rows.contains("8675309"), "{rows}");
+}
+
+#[test]
 fn every_change_is_in_the_audit_without_a_secret() {
     let (app, fake) = scene();
     let body = json!({"client_id": "own-app", "client_secret": "fake-own-secret"}).to_string();

@@ -166,7 +166,7 @@ fn what_is_wrong_with_a_token_is_said_for_every_field() {
     );
     assert_eq!(refused(json!({"label": "x", "scopes": []})), ["scopes"]);
     assert_eq!(refused(json!({"label": "x", "expires_at": Millis(NOW.0).to_rfc3339()})), ["expires_at"]);
-    assert_eq!(refused(json!({"label": "x", "user_id": 2})), ["body"]);
+    assert_eq!(refused(json!({"label": "x", "user_id": 2})), ["user_id"]);
     assert_eq!(app.post("/admin/users/9/tokens", &json!({"label": "x"})).status, 404);
     assert_eq!(app.get("/admin/users/1/tokens").json()["total"], 0);
     assert_eq!(app.get("/admin/users/1/tokens?ofset=1").status, 422);
