@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    paginated::Paginated,
-    query::{LIMIT, OFFSET, Parameter, Query, REQUEST_ID, SINCE, UNTIL, USER_ID},
+    paginated::NewestFirst,
+    query::{BEFORE_ID, LIMIT, OFFSET, Parameter, Query, REQUEST_ID, SINCE, UNTIL, USER_ID},
 };
 use crate::{
     app::App,
@@ -59,12 +59,13 @@ pub const PARAMETERS: &[Parameter] = &[
     REQUEST_ID,
     SINCE,
     UNTIL,
+    BEFORE_ID,
 ];
 
 /// GET /admin/audit: newest first.
-pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Paginated<AuditView>>, AppError> {
+pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<NewestFirst<AuditView>>, AppError> {
     let query = Query::declared(&uri, PARAMETERS)?;
-    let page = query.page()?;
+    let (page, part) = query.part()?;
     let text = |name: &str| query.get(name).map(str::to_owned);
     let filter = audit::Filter {
         user: query.number("user_id").map(UserId),
@@ -75,8 +76,8 @@ pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Paginated<Aud
         since: query.instant("since"),
         until: query.instant("until"),
     };
-    let (rows, total) = audit::list(&*app.db, &filter, page.limit, page.offset).await?;
-    Ok(Json(Paginated::new(rows.into_iter().map(AuditView::from).collect(), total, page)))
+    let walked = audit::list(&*app.db, &filter, part).await?;
+    Ok(Json(NewestFirst::new(walked, page, AuditView::from)))
 }
 
 #[cfg(test)]
@@ -125,5 +126,24 @@ mod tests {
         assert_eq!(total("request_id=nobody"), 0);
         assert_eq!(app.get("/admin/audit?credential=magic").status, 422);
         assert_eq!(app.get("/admin/audit").headers[header::CONTENT_TYPE], "application/json");
+    }
+
+    #[test]
+    fn a_page_of_changes_looks_at_a_bounded_number_of_rows_and_the_next_goes_on() {
+        let app = TestApp::new();
+        let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
+            INSERT INTO audit (id, at, credential, action, target) SELECT i, i, 'admin_token', 'a.b', 'users/' || i FROM n";
+        app.db.with(|connection| connection.execute_batch(sql)).unwrap();
+        for query in ["", "?target=users/1&action=a.b", "?user_id=7&before_id=40000", "?offset=9000"] {
+            let path = format!("/admin/audit{query}");
+            let steps = app.db.steps_of(|| assert_eq!(app.get(&path).status, 200));
+            assert!(steps < 900_000, "{path} took {steps} steps");
+        }
+        let first = app.get("/admin/audit?limit=3").json();
+        assert_eq!((&first["next_before_id"], &first["total"]), (&json!(59_998), &json!(10_000)));
+        let next = app.get("/admin/audit?limit=3&before_id=59998").json();
+        assert_eq!(next["items"][0]["id"], 59_997);
+        let last = app.get("/admin/audit?before_id=3").json();
+        assert_eq!((&last["total"], &last["next_before_id"]), (&json!(2), &json!(null)));
     }
 }

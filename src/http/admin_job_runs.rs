@@ -1,5 +1,7 @@
 //! `/admin/job-runs` and `/admin/job-types`: what was worked on, how it went, and taking a hand in it.
 
+pub mod many;
+
 use axum::{
     Json,
     extract::{Path, State},
@@ -10,9 +12,9 @@ use serde::Serialize;
 use super::{
     admin_imports,
     admin_sync::ActionResult,
-    paginated::Paginated,
-    path_id::{MAX_ID, missing, path_id},
-    query::{LIMIT, OFFSET, Parameter, Query, SINCE, UNTIL, USER_ID},
+    paginated::NewestFirst,
+    path_id::{missing, path_id},
+    query::{BEFORE_ID, LIMIT, OFFSET, Parameter, Query, SINCE, UNTIL, USER_ID},
 };
 use crate::{
     app::App,
@@ -110,7 +112,7 @@ pub struct RunDetail {
     is_stuck: bool,
     /// The run that tried this one again.
     retried_by: Option<JobRunId>,
-    /// Runs that ended with the same error, this one included.
+    /// Runs that ended with the same error, this one included, among the newest 10,000.
     same_error_count: i64,
     /// Where its log rows are.
     logs: String,
@@ -137,25 +139,17 @@ fn detail(around: Around, now: Millis) -> RunDetail {
     }
 }
 
-pub const PARAMETERS: &[Parameter] = &[
-    LIMIT,
-    OFFSET,
-    USER_ID,
-    Parameter::one_of("job_type", &JobKind::NAMES, "Only runs of this kind."),
-    Parameter::one_of("status", &RunStatus::NAMES, "Only runs in this state."),
-    Parameter::one_of("trigger", &Trigger::NAMES, "Only runs that this asked for."),
-    SINCE,
-    UNTIL,
-    Parameter::text("q", 200, "A literal part of the error, its class or the stop reason."),
-    Parameter::integer("before_id", 1, MAX_ID, "Only runs below this id: the last `id` of the page before."),
-];
+const JOB_TYPE: Parameter = Parameter::one_of("job_type", &JobKind::NAMES, "Only runs of this kind.");
+const STATUS: Parameter = Parameter::one_of("status", &RunStatus::NAMES, "Only runs in this state.");
+const TRIGGER: Parameter = Parameter::one_of("trigger", &Trigger::NAMES, "Only runs that this asked for.");
+const Q: Parameter = Parameter::text("q", 200, "A literal part of the error, its class or the stop reason.");
 
-/// GET /admin/job-runs: newest first.
-pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Paginated<RunView>>, AppError> {
-    let query = Query::declared(&uri, PARAMETERS)?;
-    let page = query.page()?;
+pub const PARAMETERS: &[Parameter] = &[LIMIT, OFFSET, USER_ID, JOB_TYPE, STATUS, TRIGGER, SINCE, UNTIL, Q, BEFORE_ID];
+
+/// What narrows a list of runs.
+fn filter(query: &Query) -> Filter {
     let text = |name: &str| query.get(name).map(str::to_owned);
-    let filter = Filter {
+    Filter {
         user: query.number("user_id").map(UserId),
         job_type: text("job_type"),
         status: text("status"),
@@ -163,11 +157,16 @@ pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Paginated<Run
         since: query.instant("since"),
         until: query.instant("until"),
         q: text("q"),
-        before_id: query.number("before_id").map(JobRunId),
-    };
-    let (runs, total) = run_list::list(&*app.db, &filter, page.limit, page.offset).await?;
+    }
+}
+
+/// GET /admin/job-runs: newest first.
+pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<NewestFirst<RunView>>, AppError> {
+    let query = Query::declared(&uri, PARAMETERS)?;
+    let (page, part) = query.part()?;
+    let walked = run_list::list(&*app.db, &filter(&query), part).await?;
     let now = app.now();
-    Ok(Json(Paginated::new(runs.into_iter().map(|run| view(run, now)).collect(), total, page)))
+    Ok(Json(NewestFirst::new(walked, page, |run| view(run, now))))
 }
 
 /// GET /admin/job-runs/{id}.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     path_id::MAX_ID,
-    query::{LIMIT, OFFSET, Parameter, Query, REQUEST_ID, SINCE, UNTIL, USER_ID},
+    query::{BEFORE_ID, LIMIT, OFFSET, Parameter, Query, REQUEST_ID, SINCE, UNTIL, USER_ID},
 };
 use crate::{
     app::App,
@@ -89,7 +89,7 @@ pub const PARAMETERS: &[Parameter] = &[
     Parameter::text("q", 200, "A literal part of the message or its metadata; the case of A to Z does not matter."),
     SINCE,
     UNTIL,
-    Parameter::integer("before_id", 1, MAX_ID, "Only rows below this id: `next_before_id` of the page before."),
+    BEFORE_ID,
     Parameter::integer(
         "after_id",
         0,

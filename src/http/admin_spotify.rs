@@ -136,8 +136,10 @@ pub struct CredentialsView {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewCredentials {
+    #[cfg_attr(test, schemars(required, regex(pattern = "^[A-Za-z0-9._-]{1,200}$")))]
     client_id: Option<String>,
     /// Goes in and never comes out.
+    #[cfg_attr(test, schemars(required, regex(pattern = "^[A-Za-z0-9._-]{1,200}$")))]
     client_secret: Option<String>,
 }
 

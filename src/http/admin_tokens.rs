@@ -38,6 +38,7 @@ use crate::{
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TokenRequest {
+    #[cfg_attr(test, schemars(required, length(min = 1, max = 100)))]
     label: Option<String>,
     scopes: Option<Vec<String>>,
     expires_at: Option<String>,

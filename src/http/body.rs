@@ -141,7 +141,7 @@ mod tests {
         told(r#"{"name": "x", "ids": [1, "secret"]}"#, "ids[1]", "invalid type: string, expected i64");
         told(r#"{"name": "x", "ids": ["a, expected \", expected b"]}"#, "ids[0]", "invalid type: string, expected i64");
         told(r#"{"name": "x", "colour": "secret"}"#, "colour", "unknown variant, expected `red` or `blue`");
-        told(r#"{}"#, "body", "missing field `name`");
+        told("{}", "body", "missing field `name`");
         told(r#""secret""#, "body", "invalid type: string, expected struct Wanted");
     }
 

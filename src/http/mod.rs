@@ -13,6 +13,7 @@ pub mod admin_job_runs;
 pub mod admin_logs;
 pub mod admin_maintenance;
 pub mod admin_row_imports;
+pub mod admin_schedule;
 pub mod admin_spotify;
 pub mod admin_sync;
 pub mod admin_tokens;
@@ -116,6 +117,7 @@ pub fn routes() -> Vec<Route> {
         admin("/admin/users/{user_id}/resume", post(admin_sync::resume)),
         admin("/admin/users/{user_id}/trigger-sync", post(admin_sync::trigger)),
         admin("/admin/sync-status", get(admin_sync::status)),
+        admin("/admin/schedule/{entry}/run", post(admin_schedule::run_now)),
         admin("/admin/sync/pause", post(admin_sync::pause_everyone)),
         admin("/admin/sync/resume", post(admin_sync::resume_everyone)),
         admin(
@@ -129,6 +131,8 @@ pub fn routes() -> Vec<Route> {
         admin("/admin/import-jobs", get(admin_imports::list)),
         admin("/admin/import-jobs/{import_job_id}", get(admin_imports::show)),
         admin("/admin/job-runs", get(admin_job_runs::list)),
+        admin("/admin/job-runs/cancel", post(admin_job_runs::many::cancel)),
+        admin("/admin/job-runs/retry", post(admin_job_runs::many::retry)),
         admin("/admin/job-runs/{job_run_id}", get(admin_job_runs::show)),
         admin("/admin/job-runs/{job_run_id}/cancel", post(admin_job_runs::cancel)),
         admin("/admin/job-runs/{job_run_id}/retry", post(admin_job_runs::retry)),

@@ -12,6 +12,7 @@ use super::path_id::MAX_ID;
 use crate::{
     domain::instant::Millis,
     error::{AppError, FieldError},
+    store::walk::Part,
 };
 
 /// A parameter that a route understands.
@@ -85,6 +86,10 @@ pub const REQUEST_ID: Parameter = Parameter::text("request_id", 64, "Only what t
 pub const SINCE: Parameter = Parameter::instant("since", "Only what is from this instant on.");
 pub const UNTIL: Parameter = Parameter::instant("until", "Only what is before this instant.");
 
+/// For lists that are walked down from their newest row.
+pub const BEFORE_ID: Parameter =
+    Parameter::integer("before_id", 1, MAX_ID, "Only rows below this id: `next_before_id` of the page before.");
+
 /// An instant as people write it in a query.
 fn instant(text: &str) -> Option<Millis> {
     let millis = |at: Timestamp| Millis(at.as_millisecond());
@@ -147,6 +152,12 @@ impl Query {
     /// The instant of a parameter that was declared as one.
     pub fn instant(&self, name: &str) -> Option<Millis> {
         instant(self.get(name)?)
+    }
+
+    /// The part of a walked list that [`LIMIT`], [`OFFSET`] and [`BEFORE_ID`] ask for, and its page.
+    pub fn part(&self) -> Result<(Page, Part), AppError> {
+        let page = self.page()?;
+        Ok((page, Part { before_id: self.number("before_id"), limit: page.limit, offset: page.offset }))
     }
 
     /// Whatever is there: for addresses that others send browsers to, with parameters of theirs.

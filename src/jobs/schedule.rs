@@ -59,22 +59,7 @@ pub async fn tick(app: &App, cron: &str, now: Millis) {
     let capture = Arc::new(Capture::new(Service::Cron, app.clock.random_hex(), app.config.log_level));
     let span = telemetry::open(&capture);
     async {
-        match cron {
-            SWEEP => {
-                sweep(app, now).await;
-                runs::sweep(app, now).await;
-                collecting::sweep(app, now).await;
-            }
-            TIDY => {
-                tidy(app, now).await;
-                forget_clients(app, now).await;
-                collecting::warn_of_reauthorization(app, now).await;
-                if is_purge_hour(now) {
-                    purge::start_scheduled(app, now).await;
-                }
-            }
-            other => tracing::error!(cron = other, "No job is set for this cron"),
-        }
+        work(app, cron, now).await;
         if let Some(entry) = SCHEDULE.iter().find(|entry| entry.cron == cron)
             && let Err(error) = app.db.run(schedule_ticks::ran(entry.name, now)).await
         {
@@ -84,6 +69,26 @@ pub async fn tick(app: &App, cron: &str, now: Millis) {
     }
     .instrument(span)
     .await;
+}
+
+/// What a tick does; each of its steps logs what fails in it, and may be done twice. `now` is the tick's own time.
+pub async fn work(app: &App, cron: &str, now: Millis) {
+    match cron {
+        SWEEP => {
+            sweep(app, now).await;
+            runs::sweep(app, now).await;
+            collecting::sweep(app, now).await;
+        }
+        TIDY => {
+            tidy(app, now).await;
+            forget_clients(app, now).await;
+            collecting::warn_of_reauthorization(app, now).await;
+            if is_purge_hour(now) {
+                purge::start_scheduled(app, now).await;
+            }
+        }
+        other => tracing::error!(cron = other, "No job is set for this cron"),
+    }
 }
 
 /// Old rows are cleared once a day, at an hour (UTC) when few are awake where most people live.

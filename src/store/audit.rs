@@ -8,7 +8,10 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Db, Statement, StoreError, rows::Total};
+use super::{
+    Db, Statement, StoreError,
+    walk::{HasId, Listed, Part, Walked, walk},
+};
 use crate::domain::{ids::UserId, instant::Millis};
 
 /// What a request was let in with.
@@ -105,6 +108,17 @@ impl Actor {
         self.made_where("TRUE", change, now)
     }
 
+    /// One row for each run that `is_meant` (SQL on a row of `job_runs`; `?1` is `now`, `?4` the id of the request, and from `?5` on
+    /// to be bound), with the status it has as what was before.
+    pub fn made_to_runs(&self, action: &'static str, is_meant: &str, now: Millis) -> Statement {
+        let sql = format!(
+            "INSERT INTO audit (at, credential, action, target, user_id, before_json, request_id) \
+             SELECT ?1, ?2, ?3, 'job-runs/' || id, user_id, json_object('status', status), ?4 \
+             FROM job_runs WHERE {is_meant}"
+        );
+        Statement::new(sql).bind(now).bind(self.credential.as_str()).bind(action).bind(self.request_id.as_str())
+    }
+
     /// For a batch that makes the change only where `condition` (SQL; `?8` is the id of the request) holds: it goes before that statement if
     /// the condition is its guard, or after it if it tells that it happened.
     pub fn made_where(&self, condition: &str, change: Change, now: Millis) -> Statement {
@@ -155,14 +169,21 @@ pub struct Filter {
     pub until: Option<Millis>,
 }
 
-/// Changes that match, newest first, a page of them; and how many there are.
-pub async fn list(db: &dyn Db, filter: &Filter, limit: u32, offset: u32) -> Result<(Vec<Recorded>, i64), StoreError> {
+impl HasId for Recorded {
+    fn id(&self) -> i64 {
+        self.id
+    }
+}
+
+/// Changes that match, newest first, a page of them.
+pub async fn list(db: &dyn Db, filter: &Filter, part: Part) -> Result<Walked<Recorded>, StoreError> {
+    const COLUMNS: &str = "id, at, credential, action, target, user_id, before_json, after_json, request_id";
     const MATCHES: &str = "(?1 IS NULL OR user_id = ?1) AND (?2 IS NULL OR credential = ?2) \
         AND (?3 IS NULL OR action = ?3) \
         AND (?4 IS NULL OR target = ?4 OR substr(target, 1, length(?4) + 1) = ?4 || '/') \
         AND (?5 IS NULL OR request_id = ?5) AND (?6 IS NULL OR at >= ?6) AND (?7 IS NULL OR at < ?7)";
-    let filtered = |sql: String| {
-        Statement::new(sql)
+    let bind = |statement: Statement| {
+        statement
             .bind(filter.user)
             .bind(filter.credential.clone())
             .bind(filter.action.clone())
@@ -171,14 +192,7 @@ pub async fn list(db: &dyn Db, filter: &Filter, limit: u32, offset: u32) -> Resu
             .bind(filter.since)
             .bind(filter.until)
     };
-    let page = format!(
-        "SELECT id, at, credential, action, target, user_id, before_json, after_json, request_id FROM audit \
-         WHERE {MATCHES} ORDER BY id DESC LIMIT CAST(?8 AS INTEGER) OFFSET CAST(?9 AS INTEGER)"
-    );
-    let total = format!("SELECT count(*) AS total FROM audit WHERE {MATCHES}");
-    let mut results = db.batch(vec![filtered(page).bind(limit).bind(offset), filtered(total)]).await?;
-    let total: Option<Total> = results.pop().unwrap_or_default().first()?;
-    Ok((results.pop().unwrap_or_default().all()?, total.map_or(0, |row| row.total)))
+    walk(db, &Listed { table: "audit", columns: COLUMNS, matches: MATCHES, bind: &bind }, part).await
 }
 
 /// A JSON column as the value it holds.

@@ -6,6 +6,7 @@
 //! changes again; no error of a run carries a secret or SQL.
 
 pub mod changes;
+pub mod many;
 #[cfg(test)]
 mod tests;
 

@@ -45,6 +45,7 @@ pub mod sync_states;
 pub mod tracks;
 pub mod user_deletion;
 pub mod users;
+pub mod walk;
 
 pub use rows::Rows;
 

@@ -5,7 +5,9 @@ use serde::Deserialize;
 use super::{
     Db, Statement, StoreError,
     job_runs::{JobKind, RunStatus, Trigger},
+    log_search::SEARCHED_ROWS,
     rows::{Total, integer_bool},
+    walk::{HasId, Listed, Part, Walked, walk},
 };
 use crate::domain::{
     ids::{ImportJobId, JobRunId, UserId},
@@ -58,35 +60,39 @@ pub struct Filter {
     pub until: Option<Millis>,
     /// A literal part of the error, its class or the stop reason; the case of ASCII letters does not matter.
     pub q: Option<String>,
-    pub before_id: Option<JobRunId>,
 }
 
-/// Runs that match, newest first, a page of them; and how many there are (`before_id` does not narrow that).
-pub async fn list(db: &dyn Db, filter: &Filter, limit: u32, offset: u32) -> Result<(Vec<RunRow>, i64), StoreError> {
-    const MATCHES: &str = "(?1 IS NULL OR user_id = ?1) AND (?2 IS NULL OR job_type = ?2) \
-        AND (?3 IS NULL OR status = ?3) AND (?4 IS NULL OR started_by = ?4) \
-        AND (?5 IS NULL OR created_at >= ?5) AND (?6 IS NULL OR created_at < ?6) \
-        AND (?7 IS NULL OR instr(lower(coalesce(error_message, '') || ' ' || coalesce(error_class, '') || ' ' \
-          || coalesce(stop_reason, '')), ?7) > 0)";
-    let filtered = |sql: String| {
-        Statement::new(sql)
-            .bind(filter.user)
-            .bind(filter.job_type.clone())
-            .bind(filter.status.clone())
-            .bind(filter.trigger.clone())
-            .bind(filter.since)
-            .bind(filter.until)
-            .bind(filter.q.as_ref().map(|q| q.to_ascii_lowercase()))
-    };
-    let page = format!(
-        "SELECT {COLUMNS} FROM job_runs WHERE {MATCHES} AND (?8 IS NULL OR id < ?8) ORDER BY id DESC \
-         LIMIT CAST(?9 AS INTEGER) OFFSET CAST(?10 AS INTEGER)"
-    );
-    let total = format!("SELECT count(*) AS total FROM job_runs WHERE {MATCHES}");
-    let page = filtered(page).bind(filter.before_id).bind(limit).bind(offset);
-    let mut results = db.batch(vec![page, filtered(total)]).await?;
-    let total: Option<Total> = results.pop().unwrap_or_default().first()?;
-    Ok((results.pop().unwrap_or_default().all()?, total.map_or(0, |row| row.total)))
+/// The condition of a [`Filter`], whose values [`Filter::bind`] binds.
+pub const MATCHES: &str = "(?1 IS NULL OR user_id = ?1) AND (?2 IS NULL OR job_type = ?2) \
+    AND (?3 IS NULL OR status = ?3) AND (?4 IS NULL OR started_by = ?4) \
+    AND (?5 IS NULL OR created_at >= ?5) AND (?6 IS NULL OR created_at < ?6) \
+    AND (?7 IS NULL OR instr(lower(coalesce(error_message, '') || ' ' || coalesce(error_class, '') || ' ' \
+      || coalesce(stop_reason, '')), ?7) > 0)";
+
+impl Filter {
+    /// Binds what [`MATCHES`] asks for.
+    pub fn bind(&self, statement: Statement) -> Statement {
+        statement
+            .bind(self.user)
+            .bind(self.job_type.clone())
+            .bind(self.status.clone())
+            .bind(self.trigger.clone())
+            .bind(self.since)
+            .bind(self.until)
+            .bind(self.q.as_ref().map(|q| q.to_ascii_lowercase()))
+    }
+}
+
+impl HasId for RunRow {
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+}
+
+/// Runs that match, newest first, a page of them.
+pub async fn list(db: &dyn Db, filter: &Filter, part: Part) -> Result<Walked<RunRow>, StoreError> {
+    let bind = |statement| filter.bind(statement);
+    walk(db, &Listed { table: "job_runs", columns: COLUMNS, matches: MATCHES, bind: &bind }, part).await
 }
 
 /// One run with what lies around it.
@@ -94,7 +100,7 @@ pub struct Around {
     pub run: RunRow,
     /// The run that tried this one again, if any.
     pub retried_by: Option<JobRunId>,
-    /// How many runs ended with the same error, this one included.
+    /// How many of the newest [`SEARCHED_ROWS`] runs tell of the same error, this one included.
     pub same_error: i64,
 }
 
@@ -105,12 +111,14 @@ struct Id {
 
 pub async fn find(db: &dyn Db, id: JobRunId) -> Result<Option<Around>, StoreError> {
     const RETRIED: &str = "SELECT id FROM job_runs WHERE retry_of = ?1 ORDER BY id DESC LIMIT 1";
-    const SAME: &str = "SELECT count(*) AS total FROM job_runs AS other \
-        JOIN job_runs AS this ON this.id = ?1 AND other.job_type = this.job_type \
-          AND other.error_message = this.error_message";
+    let same = format!(
+        "SELECT count(*) AS total FROM job_runs AS this \
+         JOIN (SELECT id, job_type, error_message FROM job_runs ORDER BY id DESC LIMIT {SEARCHED_ROWS}) AS other \
+           ON other.job_type = this.job_type AND other.error_message = this.error_message WHERE this.id = ?1"
+    );
     let run = format!("SELECT {COLUMNS} FROM job_runs WHERE id = ?1");
     let statements =
-        vec![Statement::new(run).bind(id), Statement::new(RETRIED).bind(id), Statement::new(SAME).bind(id)];
+        vec![Statement::new(run).bind(id), Statement::new(RETRIED).bind(id), Statement::new(same).bind(id)];
     let mut results = db.batch(statements).await?.into_iter();
     let mut next = || results.next().unwrap_or_default();
     let Some(run) = next().first()? else { return Ok(None) };
@@ -147,7 +155,7 @@ pub struct PausedType {
     pub paused_at: Millis,
 }
 
-/// All runs at a glance.
+/// All unfinished runs, and the newest [`SEARCHED_ROWS`] of the others, at a glance.
 pub struct Overview {
     pub states: Vec<StateCount>,
     pub errors: Vec<EqualErrors>,
@@ -159,17 +167,23 @@ pub struct Overview {
 const MAX_ERRORS: u32 = 20;
 
 pub async fn overview(db: &dyn Db) -> Result<Overview, StoreError> {
-    const STATES: &str = "SELECT job_type, status, count(*) AS runs, \
-          count(*) FILTER (WHERE status = 'queued' AND error_message IS NOT NULL) AS retrying \
-        FROM job_runs GROUP BY job_type, status ORDER BY job_type, status";
+    // What is unfinished is counted whole, by its index; of what has ended, the newest.
+    let newest = format!("SELECT * FROM job_runs ORDER BY id DESC LIMIT {SEARCHED_ROWS}");
+    let states = format!(
+        "SELECT job_type, status, count(*) AS runs, \
+           count(*) FILTER (WHERE status = 'queued' AND error_message IS NOT NULL) AS retrying \
+         FROM job_runs WHERE status IN ('queued', 'running') GROUP BY job_type, status \
+         UNION ALL SELECT job_type, status, count(*) AS runs, 0 AS retrying \
+         FROM ({newest}) WHERE status NOT IN ('queued', 'running') GROUP BY job_type, status"
+    );
     let errors = format!(
         "SELECT job_type, max(error_class) AS error_class, error_message, count(*) AS runs, \
            max(id) AS latest_job_run_id, max(updated_at) AS latest_at \
-         FROM job_runs WHERE error_message IS NOT NULL GROUP BY job_type, error_message \
+         FROM ({newest}) WHERE error_message IS NOT NULL GROUP BY job_type, error_message \
          ORDER BY runs DESC, latest_job_run_id DESC LIMIT {MAX_ERRORS}"
     );
     let statements = vec![
-        Statement::new(STATES),
+        Statement::new(states),
         Statement::new(errors),
         Statement::new("SELECT job_type, paused_at FROM paused_job_types ORDER BY job_type"),
         Statement::new("SELECT count(*) AS total FROM dead_letters WHERE resent_at IS NULL"),

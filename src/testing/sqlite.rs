@@ -8,7 +8,7 @@ use std::sync::{
 };
 
 use futures_util::future::{BoxFuture, ready};
-use rusqlite::{Connection, limits::Limit, types::ValueRef};
+use rusqlite::{Connection, StatementStatus, limits::Limit, types::ValueRef};
 use serde_json::Value;
 
 use crate::store::{Db, Parameter, Row, Rows, Statement, StoreError, Usage};
@@ -19,6 +19,8 @@ pub struct Sqlite {
     calls: AtomicU64,
     queries: AtomicU64,
     rows_written: AtomicU64,
+    /// Steps of SQLite's machine: what the work of statements is measured by.
+    steps: AtomicU64,
     /// Batches still to be let through before one fails, for tests of broken connections.
     fail_after: Mutex<Option<(u64, Failure)>>,
     /// Whether what fails once goes on failing.
@@ -50,6 +52,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0030_operations.sql"),
     include_str!("../../migrations/0040_tokens.sql"),
     include_str!("../../migrations/0041_oauth.sql"),
+    include_str!("../../migrations/0050_schedule_by_hand.sql"),
 ];
 
 impl Sqlite {
@@ -75,6 +78,7 @@ impl Sqlite {
             calls: AtomicU64::new(0),
             queries: AtomicU64::new(0),
             rows_written: AtomicU64::new(0),
+            steps: AtomicU64::new(0),
             fail_after: Mutex::new(None),
             is_lasting: AtomicBool::new(false),
         }
@@ -98,6 +102,13 @@ impl Sqlite {
             Some((batches, _)) => batches == 0 && was_lasting,
             None => true,
         }
+    }
+
+    /// Steps of SQLite's machine that `work` takes. One row that a statement looks at is some ten to thirty of them.
+    pub fn steps_of(&self, work: impl FnOnce()) -> u64 {
+        let before = self.steps.load(Ordering::Relaxed);
+        work();
+        self.steps.load(Ordering::Relaxed) - before
     }
 
     /// Direct access, for looking at what is stored and for setting a scene.
@@ -145,8 +156,9 @@ impl Sqlite {
             let mut results = Vec::new();
             for statement in statements {
                 statement.check()?;
-                let rows =
+                let (rows, steps) =
                     run(&transaction, statement).map_err(|error| StoreError::from_message(&error.to_string()))?;
+                self.steps.fetch_add(steps, Ordering::Relaxed);
                 results.push(rows);
             }
             transaction.commit().map_err(|error| StoreError::from_message(&error.to_string()))?;
@@ -177,7 +189,8 @@ impl Db for Sqlite {
     }
 }
 
-fn run(connection: &Connection, statement: &Statement) -> Result<Rows, rusqlite::Error> {
+/// The rows of a statement, and how many steps of SQLite's machine it took.
+fn run(connection: &Connection, statement: &Statement) -> Result<(Rows, u64), rusqlite::Error> {
     let mut prepared = connection.prepare_cached(&statement.sql)?;
     for (index, parameter) in statement.parameters.iter().enumerate() {
         match parameter {
@@ -198,7 +211,9 @@ fn run(connection: &Connection, statement: &Statement) -> Result<Rows, rusqlite:
         }
         rows.push(object);
     }
-    Ok(Rows { rows })
+    drop(cursor);
+    let steps = prepared.reset_status(StatementStatus::VmStep);
+    Ok((Rows { rows }, u64::try_from(steps).unwrap_or(0)))
 }
 
 fn value(cell: ValueRef<'_>) -> Value {

@@ -161,3 +161,45 @@ fn a_kind_of_work_that_is_paused_waits_until_it_is_resumed() {
     assert_eq!(app.admin("POST", "/admin/job-types/sleeping/pause", "").status, 404);
     assert_eq!(app.get("/admin/audit?target=job-types").json()["total"], 2);
 }
+
+/// One row that is looked at takes some twenty to fifty steps in each of the two walks of 10,000; all 60,000 would take four times the
+/// bound.
+#[test]
+fn a_page_of_runs_looks_at_a_bounded_number_of_rows_and_says_where_to_go_on() {
+    const MOST_STEPS: u64 = 1_500_000;
+    let app = TestApp::new();
+    let sql = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
+         INSERT INTO job_runs (id, job_type, status, user_id, started_by, error_message, created_at, updated_at)
+         SELECT i, 'poll', iif(i % 3, 'success', 'error'), i % 9, 'schedule', iif(i % 3, NULL, 'Away.'), {now}, {now} FROM n",
+        now = NOW.0
+    );
+    app.db.with(|connection| connection.execute_batch(&sql)).unwrap();
+    for path in [
+        "/admin/job-runs",
+        "/admin/job-runs?user_id=3&status=error",
+        "/admin/job-runs?q=nowhere&before_id=30000",
+        "/admin/job-runs?offset=9000",
+        "/admin/job-runs/59999",
+        "/admin/job-types",
+    ] {
+        let steps = app.db.steps_of(|| assert_eq!(app.get(path).status, 200, "{path}"));
+        assert!(steps < MOST_STEPS, "{path} took {steps} steps");
+    }
+    let bulk = "/admin/job-runs/cancel?q=nowhere";
+    let steps = app.db.steps_of(|| assert_eq!(app.admin("POST", bulk, "").status, 200));
+    assert!(steps < MOST_STEPS, "{bulk} took {steps} steps");
+    let page = app.get("/admin/job-runs?q=nowhere").json();
+    assert_eq!((&page["total"], &page["total_is_a_minimum"]), (&json!(0), &json!(true)));
+    // The only run of its kind is the oldest: it is found by going on where the page before ended.
+    app.db.with(|connection| connection.execute_batch("UPDATE job_runs SET user_id = 77 WHERE id = 1")).unwrap();
+    let (mut before, mut pages, mut found) = (String::new(), 0, Vec::new());
+    loop {
+        let page = app.get(&format!("/admin/job-runs?user_id=77{before}")).json();
+        found.extend(page["items"].as_array().unwrap().iter().map(|run| run["id"].as_i64().unwrap()));
+        pages += 1;
+        let Some(next) = page["next_before_id"].as_i64() else { break };
+        before = format!("&before_id={next}");
+    }
+    assert_eq!((found, pages), (vec![1], 7));
+}

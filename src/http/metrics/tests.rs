@@ -105,7 +105,7 @@ fn what_is_stored_is_what_is_told() {
            ('poll', 'success', 's', 0), ('poll', 'error', 's', 0), ('poll', 'queued', 's', 0);
          INSERT INTO import_jobs (user_id, status, file_size_bytes, created_at, updated_at) VALUES (1, 'partial', 0, 0, 0);
          INSERT INTO spotify_blocks VALUES ('a', 'player', 9000, ''), ('b', 'player', 8000, '');
-         INSERT INTO schedule_ticks VALUES ('sweep', 60000);
+         INSERT INTO schedule_ticks (name, last_run_at) VALUES ('sweep', 60000);
          INSERT INTO dead_letters (at, message, reason, resent_at) VALUES (0, '', '', NULL), (0, '', '', 1);"
     );
     app.db.with(|connection| connection.execute_batch(&sql)).unwrap();

@@ -78,9 +78,9 @@ impl Operation {
         Self { body: Body::Json(schemars::SchemaGenerator::subschema_for::<T>), ..self }
     }
 
-    /// JSON of a form that the documents describe.
-    pub fn any_body(self) -> Self {
-        Self { body: Body::Json(|_| Schema::default()), ..self }
+    /// A JSON object of a form that the documents describe.
+    pub fn any_object(self) -> Self {
+        Self { body: Body::Json(|_| schemars::json_schema!({ "type": "object" })), ..self }
     }
 
     pub fn archive(self) -> Self {
@@ -206,6 +206,7 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
     names.map(|name| {
         let schema = match name {
             "job_type" => json!({ "type": "string", "enum": crate::store::job_runs::JobKind::NAMES }),
+            "entry" => json!({ "type": "string", "enum": crate::jobs::schedule::SCHEDULE.map(|entry| entry.name) }),
             name if name.ends_with("_id") || name.ends_with("_index") => {
                 json!({ "type": "integer", "minimum": i64::from(name.ends_with("_id")), "maximum": MAX_ID })
             }

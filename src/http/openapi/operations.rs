@@ -4,8 +4,10 @@ use super::document::Operation as O;
 use crate::{
     http::{
         admin_audit, admin_dead_letters, admin_grants, admin_imports, admin_job_runs, admin_logs, admin_maintenance,
-        admin_row_imports, admin_spotify, admin_sync, admin_tokens, admin_user_deletion, admin_users,
-        paginated::Paginated, query::PAGED, storage,
+        admin_row_imports, admin_schedule, admin_spotify, admin_sync, admin_tokens, admin_user_deletion, admin_users,
+        paginated::{NewestFirst, Paginated},
+        query::PAGED,
+        storage,
     },
     store::assistant_tokens::AssistantToken,
 };
@@ -44,6 +46,9 @@ fn syncs() -> Vec<O> {
             .answers::<admin_sync::ActionResult>(200),
         O::get("/admin/sync-status", "getSyncStatus", "How collecting stands, and the schedule")
             .answers::<admin_sync::SyncOverview>(200),
+        O::post("/admin/schedule/{entry}/run", "runScheduleEntry", "What the clock does, done now")
+            .conflicts()
+            .answers::<admin_schedule::RanNow>(200),
         O::post("/admin/sync/pause", "pauseSync", "Nothing is collected for anybody until resumed")
             .answers::<admin_sync::ActionResult>(200),
         O::post("/admin/sync/resume", "resumeSync", "Collect again").answers::<admin_sync::ActionResult>(200),
@@ -107,7 +112,7 @@ fn imports() -> Vec<O> {
             .answers::<admin_row_imports::Opened>(200)
             .answers::<admin_row_imports::Opened>(201),
         O::post("/admin/import-jobs/{import_job_id}/slices", "sendSlice", "Rows of one file, from its cursor on")
-            .any_body()
+            .any_object()
             .conflicts()
             .answers::<admin_row_imports::SliceTaken>(200),
         O::post("/admin/import-jobs/{import_job_id}/verify", "verifyRowImport", "Count the stored plays, and end")
@@ -120,7 +125,13 @@ fn runs() -> Vec<O> {
     vec![
         O::get("/admin/job-runs", "listJobRuns", "Runs of jobs, newest first")
             .query(admin_job_runs::PARAMETERS)
-            .answers::<Paginated<admin_job_runs::RunView>>(200),
+            .answers::<NewestFirst<admin_job_runs::RunView>>(200),
+        O::post("/admin/job-runs/cancel", "cancelJobRuns", "Runs that are chosen as the list is narrowed, at most 100")
+            .query(admin_job_runs::many::PARAMETERS)
+            .answers::<admin_job_runs::many::ManyView>(200),
+        O::post("/admin/job-runs/retry", "retryJobRuns", "The same, tried again by new runs")
+            .query(admin_job_runs::many::PARAMETERS)
+            .answers::<admin_job_runs::many::ManyView>(200),
         O::get("/admin/job-runs/{job_run_id}", "getJobRun", "One run with what lies around it")
             .answers::<admin_job_runs::RunDetail>(200),
         O::post("/admin/job-runs/{job_run_id}/cancel", "cancelJobRun", "A queued run at once, a running one soon")
@@ -151,7 +162,7 @@ fn records() -> Vec<O> {
             .answers::<admin_logs::LogPage>(200),
         O::get("/admin/audit", "listChanges", "Changes made through the admin API, newest first")
             .query(admin_audit::PARAMETERS)
-            .answers::<Paginated<admin_audit::AuditView>>(200),
+            .answers::<NewestFirst<admin_audit::AuditView>>(200),
         O::post("/admin/maintenance/purge-logs", "purgeLogs", "Clear what is older than it is kept")
             .query(admin_maintenance::PARAMETERS)
             .conflicts()
