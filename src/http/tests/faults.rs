@@ -153,7 +153,7 @@ fn try_faults(mutation: &Mutation) -> Result<u32, String> {
     let without = settled(&(mutation.scene)());
     let done = (mutation.scene)();
     let answer = (mutation.send)(&done);
-    assert!(answer.status.is_success(), "{route}: {} {}", answer.status, String::from_utf8_lossy(&answer.bytes));
+    assert!(has_worked(&answer), "{route}: {} {}", answer.status, String::from_utf8_lossy(&answer.bytes));
     let with = settled(&done);
     for port in [Port::Database, Port::Archives, Port::Queue] {
         for (is_done, is_lasting) in [(false, false), (true, false), (false, true)] {
@@ -171,7 +171,7 @@ fn try_faults(mutation: &Mutation) -> Result<u32, String> {
                     return Err(format!("{said}: {}", String::from_utf8_lossy(&answer.bytes)));
                 }
                 let found = settled(&stage);
-                if found != with && (answer.status.is_success() || found != without) {
+                if found != with && (has_worked(&answer) || found != without) {
                     let (missing, extra) = (less(&with, &found), less(&found, &with));
                     return Err(format!("{said}\nmissing: {missing:#?}\ntoo much: {extra:#?}"));
                 }
@@ -181,9 +181,14 @@ fn try_faults(mutation: &Mutation) -> Result<u32, String> {
     Ok(tried)
 }
 
+/// Whether an answer says that it was done. Consent ends with the browser being sent on.
+fn has_worked(answer: &Answer) -> bool {
+    answer.status.is_success() || answer.status.is_redirection()
+}
+
 /// Whether a request that a fault kept from its end says so, and when to come back.
 fn is_honest(answer: &Answer) -> bool {
-    answer.status.is_success() || (answer.status == 503 && answer.headers.contains_key(header::RETRY_AFTER))
+    has_worked(answer) || (answer.status == 503 && answer.headers.contains_key(header::RETRY_AFTER))
 }
 
 /// The first lines that only one of the two has.

@@ -11,20 +11,20 @@ use serde_json::json;
 use super::{METHODS, every_path, stored};
 use crate::{
     domain::instant::{DAY_MS, HOUR_MS},
-    http::Access,
+    http::{Access, oauth::tests::Dance},
     testing::{
         TestApp,
         test_app::{ADMIN_TOKEN, Answer, NOW},
     },
 };
 
-/// Tokens of user 1 unless said otherwise.
-struct Tokens {
-    right: String,
-    of_another: String,
-    expired: String,
-    revoked: String,
-    ops_only: String,
+/// Secrets that were issued here, to ask about user 1 unless said otherwise: tokens of assistants, and access tokens of OAuth.
+struct Issued {
+    right: Vec<String>,
+    of_another: Vec<String>,
+    ops_only: Vec<String>,
+    /// Expired, revoked, or never issued like this.
+    stale: Vec<String>,
 }
 
 fn issue(app: &TestApp, user: i64, more: &serde_json::Value) -> String {
@@ -35,20 +35,40 @@ fn issue(app: &TestApp, user: i64, more: &serde_json::Value) -> String {
     issued.json()["token"].as_str().unwrap().to_owned()
 }
 
-fn app_with_tokens() -> (TestApp, Tokens) {
-    let app = TestApp::new();
-    app.post("/admin/users", &json!({"display_name": "Ada"}));
-    app.post("/admin/users", &json!({"display_name": "Eve"}));
-    let tokens = Tokens {
-        right: issue(&app, 1, &json!({})),
-        of_another: issue(&app, 2, &json!({})),
-        expired: issue(&app, 1, &json!({"expires_at": NOW.plus_ms(HOUR_MS).to_rfc3339()})),
-        revoked: issue(&app, 1, &json!({})),
-        ops_only: issue(&app, 1, &json!({"scopes": ["ops"]})),
+/// Two days after the first of them was issued.
+fn app_with_issued() -> (TestApp, Issued) {
+    let dance = Dance::new();
+    let app = dance.app.clone();
+    let revoked = issue(&app, 1, &json!({}));
+    assert_eq!(app.admin("DELETE", "/admin/users/1/tokens/1", Body::empty()).status, 204);
+    let expired = issue(&app, 1, &json!({"expires_at": NOW.plus_ms(HOUR_MS).to_rfc3339()}));
+    let access = |tokens: &serde_json::Value| tokens["access_token"].as_str().unwrap().to_owned();
+    let expired_access = access(&dance.tokens_of("1", "scope_read"));
+    app.clock.set(NOW.plus_ms(2 * DAY_MS));
+    let token = issue(&app, 1, &json!({}));
+    let grant = dance.tokens_of("1", "scope_read");
+    let over = dance.tokens_of("1", "scope_read");
+    assert_eq!(dance.revoke(over["refresh_token"].as_str().unwrap()).status, 200);
+    let changed = |secret: &str| vec![secret[..secret.len() - 1].to_owned(), format!("{secret}0")];
+    let mut stale = vec![
+        revoked,
+        expired,
+        expired_access,
+        access(&over),
+        // Good for new tokens alone.
+        grant["refresh_token"].as_str().unwrap().to_owned(),
+        format!("listenlog_token_{}", "0".repeat(64)),
+        "listenlog_token_".to_owned(),
+    ];
+    stale.extend(changed(&token));
+    stale.extend(changed(&access(&grant)));
+    let issued = Issued {
+        right: vec![token, access(&grant)],
+        of_another: vec![issue(&app, 2, &json!({})), access(&dance.tokens_of("2", "scope_read"))],
+        ops_only: vec![issue(&app, 1, &json!({"scopes": ["ops"]})), access(&dance.tokens_of("1", "scope_ops"))],
+        stale,
     };
-    assert_eq!(app.admin("DELETE", "/admin/users/1/tokens/4", Body::empty()).status, 204);
-    app.clock.set(NOW.plus_ms(DAY_MS));
-    (app, tokens)
+    (app, issued)
 }
 
 /// The answer, and whether the body was read for it.
@@ -68,17 +88,14 @@ fn ask(app: &TestApp, method: &Method, path: &str, token: &str, body: &'static s
 }
 
 #[test]
-fn a_token_that_is_expired_revoked_or_unknown_opens_nothing_and_no_body_is_read_for_it() {
-    let (app, tokens) = app_with_tokens();
+fn what_is_expired_revoked_or_unknown_opens_nothing_and_no_body_is_read_for_it() {
+    let (app, issued) = app_with_issued();
     let before = stored(&app);
-    let unknown = format!("listenlog_token_{}", "0".repeat(64));
-    let cut = tokens.right[..tokens.right.len() - 1].to_owned();
-    let longer = format!("{}0", tokens.right);
-    for token in [&tokens.expired, &tokens.revoked, &unknown, &cut, &longer, &"listenlog_token_".to_owned()] {
+    for secret in &issued.stale {
         for asked in every_path().into_iter().filter(|asked| asked.access != Access::Public) {
             for method in &METHODS {
-                let (answer, was_read) = ask(&app, method, &asked.path, token, "{}");
-                let said = format!("{method} {} {token}: {}", asked.path, answer.status);
+                let (answer, was_read) = ask(&app, method, &asked.path, secret, "{}");
+                let said = format!("{method} {} {secret}: {}", asked.path, answer.status);
                 assert_eq!(answer.status, 401, "{said}");
                 assert!(answer.headers.contains_key(header::WWW_AUTHENTICATE), "{said}");
                 assert!(!was_read, "{said}");
@@ -89,13 +106,13 @@ fn a_token_that_is_expired_revoked_or_unknown_opens_nothing_and_no_body_is_read_
 }
 
 #[test]
-fn no_token_opens_what_is_the_admin_s_and_no_body_is_read_for_it() {
-    let (app, tokens) = app_with_tokens();
+fn nothing_that_was_issued_opens_what_is_the_admin_s_and_no_body_is_read_for_it() {
+    let (app, issued) = app_with_issued();
     let before = without_use(&app);
-    for token in [&tokens.right, &tokens.of_another, &tokens.ops_only] {
+    for secret in [&issued.right, &issued.of_another, &issued.ops_only].into_iter().flatten() {
         for asked in every_path().into_iter().filter(|asked| asked.access == Access::Admin) {
             for method in &METHODS {
-                let (answer, was_read) = ask(&app, method, &asked.path, token, "{}");
+                let (answer, was_read) = ask(&app, method, &asked.path, secret, "{}");
                 let said = format!("{method} {}: {}", asked.path, answer.status);
                 assert_eq!(answer.status, 403, "{said}");
                 assert!(!was_read, "{said}");
@@ -105,14 +122,15 @@ fn no_token_opens_what_is_the_admin_s_and_no_body_is_read_for_it() {
     assert_eq!(without_use(&app), before);
 }
 
-/// All that is stored but for when a token was last used.
+/// All that is stored but for when a credential was last used.
 fn without_use(app: &TestApp) -> Vec<String> {
-    stored(app).into_iter().filter(|line| !line.starts_with("assistant_tokens")).collect()
+    let notes_use = |line: &String| line.starts_with("assistant_tokens") || line.starts_with("oauth_grants");
+    stored(app).into_iter().filter(|line| !notes_use(line)).collect()
 }
 
 #[test]
-fn a_token_asks_about_its_own_user_alone_within_its_scopes() {
-    let (app, tokens) = app_with_tokens();
+fn whoever_was_issued_something_asks_about_its_own_user_alone_within_its_scopes() {
+    let (app, issued) = app_with_issued();
     // Every question of user 1; where the user stands in the body, it says 1 there as well.
     let questions = every_path().into_iter().filter(|asked| asked.access == Access::Asking);
     let mut asked_about_user = 0;
@@ -124,11 +142,16 @@ fn a_token_asks_about_its_own_user_alone_within_its_scopes() {
             _ => continue,
         };
         asked_about_user += 1;
-        let status = |token: &str| ask(&app, &method, &asked.path, token, body).0.status.as_u16();
-        assert_eq!(status(&tokens.right), 200, "{}", asked.template);
-        assert_eq!(status(ADMIN_TOKEN), 200, "{}", asked.template);
-        assert_eq!(status(&tokens.of_another), 403, "{}: another user's token", asked.template);
-        assert_eq!(status(&tokens.ops_only), 403, "{}: a token without the scope", asked.template);
+        let all = |secrets: &[String], status: u16, who: &str| {
+            for secret in secrets {
+                let answer = ask(&app, &method, &asked.path, secret, body).0;
+                assert_eq!(answer.status, status, "{}: {who}", asked.template);
+            }
+        };
+        all(&issued.right, 200, "the user's own");
+        all(&[ADMIN_TOKEN.to_owned()], 200, "the admin's");
+        all(&issued.of_another, 403, "another user's");
+        all(&issued.ops_only, 403, "without the scope");
     }
     assert!(asked_about_user >= 4, "{asked_about_user}");
 }

@@ -155,11 +155,29 @@ impl Dance {
         self.decide(question, &fields)
     }
 
+    /// Signs in, and tells what the page that asks for consent hands to its form: for [`Self::answer_as_asked`].
+    pub fn asked(&self) -> String {
+        let Question { grant, page_secret, cookie, .. } = self.question(&[]);
+        [grant, page_secret, cookie].join("\n")
+    }
+
+    pub fn answer_as_asked(&self, asked: &str, decision: &str) -> Answer {
+        let mut parts = asked.lines().map(str::to_owned);
+        let mut next = || parts.next().unwrap();
+        let page = Answered { text: String::new(), policy: String::new() };
+        let question = Question { grant: next(), page_secret: next(), cookie: next(), page };
+        self.decide(&question, &[("decision", decision), ("user_id", "1"), ("scope_read", "1"), ("scope_ops", "1")])
+    }
+
     /// Signs in, allows, and tells the code.
     pub fn code(&self) -> String {
-        let answer = self.allow(&self.question(&[]));
-        assert_eq!(answer.status, 303, "{}", String::from_utf8_lossy(&answer.bytes));
-        parameter(&answer, "code")
+        code_of(&self.allow(&self.question(&[])))
+    }
+
+    /// The tokens of a grant to ask about a user; `scope` is a field of the form.
+    pub fn tokens_of(&self, user: &str, scope: &str) -> Value {
+        let decided = self.decide(&self.question(&[]), &[("decision", "allow"), ("user_id", user), (scope, "1")]);
+        self.exchange(&code_of(&decided), &[]).json()
     }
 
     /// Presents a code with these fields instead of the right ones.
@@ -215,6 +233,11 @@ impl Dance {
             status => panic!("{status}"),
         }
     }
+}
+
+fn code_of(allowed: &Answer) -> String {
+    assert_eq!(allowed.status, 303, "{}", String::from_utf8_lossy(&allowed.bytes));
+    parameter(allowed, "code")
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {

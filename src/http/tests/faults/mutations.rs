@@ -72,6 +72,8 @@ pub fn mutations() -> Vec<Mutation> {
             stage.app.send(to("POST", "/register", "application/json", client.to_string()))
         }),
         post("/authorize", oauth, |stage| Dance::on(&stage.app).sign_in(&[])),
+        post("/authorize", question, |stage| Dance::on(&stage.app).answer_as_asked(&stage.given, "allow")),
+        post("/authorize", question, |stage| Dance::on(&stage.app).answer_as_asked(&stage.given, "deny")),
         post("/token", code, |stage| Dance::on(&stage.app).exchange(&stage.given, &[])),
         post("/revoke", granted, |stage| Dance::on(&stage.app).revoke(&stage.given)),
         delete("/admin/grants/{grant_id}", granted, |stage| bare(stage, "DELETE", "/admin/grants/1")),
@@ -113,6 +115,14 @@ pub fn mutations() -> Vec<Mutation> {
             stage.app.admin("PATCH", "/admin/users/1", changes.to_string())
         }),
         delete("/admin/users/{user_id}", connected_with_upload, |stage| bare(stage, "DELETE", "/admin/users/1")),
+        post("/admin/schedule/{entry}/run", uploaded, |stage| bare(stage, "POST", "/admin/schedule/sweep/run")),
+        post("/admin/schedule/{entry}/run", left_behind, |stage| bare(stage, "POST", "/admin/schedule/tidy/run")),
+        post("/admin/job-runs/cancel", queued_run, |stage| {
+            bare(stage, "POST", "/admin/job-runs/cancel?job_type=initial_sync")
+        }),
+        post("/admin/job-runs/retry", cancelled_run, |stage| {
+            bare(stage, "POST", "/admin/job-runs/retry?status=cancelled")
+        }),
         post("/admin/job-runs/{job_run_id}/cancel", queued_run, cancel_run),
         post("/admin/job-runs/{job_run_id}/retry", cancelled_run, |stage| {
             bare(stage, "POST", &format!("/admin/job-runs/{}/retry", stage.given))
@@ -176,6 +186,13 @@ fn token() -> Stage {
 /// An archive of some plays.
 fn archive() -> Vec<u8> {
     write_extended(&ExportPlan::small(3).live(), FieldSet::R4).unwrap()
+}
+
+/// A crash left an archive.
+fn left_behind() -> Stage {
+    let stage = user();
+    stage.app.archives.put("users/1/left-behind.zip", "PK".into());
+    stage
 }
 
 /// The archive, announced with its length.
@@ -315,6 +332,13 @@ fn own_app() -> Stage {
 /// With users, and a client that may ask for their permission.
 fn oauth() -> Stage {
     Dance::new().app.into()
+}
+
+/// The same, with a page that asks for consent.
+fn question() -> Stage {
+    let dance = Dance::new();
+    let given = dance.asked();
+    Stage { app: dance.app, given }
 }
 
 /// The same, with a code that was not exchanged yet.
