@@ -205,9 +205,8 @@ fn a_page_looks_at_a_bounded_number_of_rows_however_many_there_are() {
     }
 }
 
-/// `cargo test --release --lib million -- --ignored --nocapture` prints how long pages take.
+/// A page takes a few milliseconds; `--nocapture` prints them.
 #[test]
-#[ignore = "writes a million rows"]
 fn a_page_of_a_million_rows_is_read_in_a_fraction_of_a_second() {
     let app = with_rows(1_000_000);
     for query in ["", "q=nowhere", "level=error", "level=info&q=event+7+of", "user_id=1&service=cron", "request_id=r77"]
@@ -215,6 +214,8 @@ fn a_page_of_a_million_rows_is_read_in_a_fraction_of_a_second() {
         #[expect(clippy::disallowed_methods, reason = "a native measurement")]
         let began = std::time::Instant::now();
         page(&app, query);
-        println!("{query:30} {:?}", began.elapsed());
+        let took = began.elapsed();
+        println!("{query:30} {took:?}");
+        assert!(took.as_millis() < 500, "{query} took {took:?}");
     }
 }

@@ -188,3 +188,41 @@ fn the_id_of_a_deleted_user_is_never_given_to_another() {
     app.admin("DELETE", "/admin/users/1", "");
     assert_eq!(app.post("/admin/users", &json!({"display_name": "Bo"})).json()["id"], 2);
 }
+
+/// What a listener of thirty years leaves: 200,000 plays, 50,000 log rows, and as many of somebody else. One batch of few statements, each
+/// of which looks at the user's rows alone; D1 gives such a batch thirty seconds, and counts each row that goes as a row written.
+#[test]
+fn a_very_large_history_goes_in_one_batch_whose_work_is_that_of_its_own_rows() {
+    const PLAYS: u64 = 200_000;
+    const LOGS: u64 = 50_000;
+    let app = TestApp::new();
+    for name in ["Ada", "Bo"] {
+        app.post("/admin/users", &json!({"display_name": name}));
+    }
+    let sql = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {PLAYS})
+         INSERT INTO plays (user_id, ended_at, track_id, ordinal, kind, flags)
+         SELECT user_id, i * 1000, i % 5000, 0, 1, 0 FROM n, (SELECT 1 AS user_id UNION ALL SELECT 2);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2 * {LOGS})
+         INSERT INTO logs (id, at, service, level, message, user_id, request_id)
+         SELECT i * 2048 * 1000000, i, 'http', 'info', 'x', 1 + i % 2, 'r' || i FROM n;"
+    );
+    app.db.with(|connection| connection.execute_batch(&sql)).unwrap();
+    let before = app.app.db.usage();
+    #[expect(clippy::disallowed_methods, reason = "a native measurement")]
+    let began = std::time::Instant::now();
+    let steps = app.db.steps_of(|| {
+        let deleted = app.admin("DELETE", "/admin/users/1", "");
+        assert_eq!(deleted.json()["rows"]["plays"], PLAYS, "{}", deleted.json());
+    });
+    let after = app.app.db.usage();
+    let (calls, statements) = (after.calls - before.calls, after.queries - before.queries);
+    let written = after.rows_written - before.rows_written;
+    println!("{calls} calls, {statements} statements, {written} rows, {steps} steps, {:?}", began.elapsed());
+    assert_eq!(calls, 1);
+    assert!(statements < 50, "the free plan lets a request ask for fifty: {statements}");
+    assert!(written < PLAYS + LOGS + 100, "{written}");
+    assert!(steps < 30 * (PLAYS + LOGS), "{steps} steps: more than the user's own rows were looked at");
+    assert_eq!(app.get("/admin/users/2").json()["total_plays"], 0);
+    assert_eq!(app.rows("SELECT count(*) FROM plays"), [format!("Integer({PLAYS})")]);
+}
