@@ -58,16 +58,50 @@ pub async fn bytes_within(headers: &HeaderMap, body: Body, max_bytes: usize) -> 
 /// # Errors
 /// Not JSON: 400. JSON of another shape: 422 with the field and what it takes, never with what was sent: that may be a secret.
 pub fn parsed<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, AppError> {
-    let mut json = serde_json::Deserializer::from_slice(text);
-    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        (if path == "." { "body".to_owned() } else { cut(&path) }, error.into_inner())
-    });
-    let ended = |value| json.end().map(|()| value).map_err(|error| ("body".to_owned(), error));
-    read.and_then(ended).map_err(|(field, error)| match error.classify() {
-        serde_json::error::Category::Data => AppError::invalid(field, shape_error(&error)),
+    serde_json::from_slice(text).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => AppError::invalid(misfit(text, &error), shape_error(&error)),
         _ => AppError::Malformed(format!("The body is not JSON (line {}, column {}).", error.line(), error.column())),
     })
+}
+
+/// The field of the outermost object in which an error was found: the last one that begins before it. `body` where it is about the whole.
+fn misfit(text: &[u8], error: &serde_json::Error) -> String {
+    let whole = || "body".to_owned();
+    if error.to_string().starts_with("missing field") {
+        return whole();
+    }
+    let before: usize =
+        text.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
+    let until = text.get(..before + error.column()).unwrap_or(text);
+    last_field(until).map_or_else(whole, |name| cut(&String::from_utf8_lossy(name)))
+}
+
+/// The last name of a field of the outermost object that JSON as far as this has.
+fn last_field(text: &[u8]) -> Option<&[u8]> {
+    let (mut depth, mut is_name_next, mut string_begins, mut is_escaped) = (0_u32, false, None, false);
+    let mut field = None;
+    for (position, byte) in text.iter().enumerate() {
+        match (string_begins, byte) {
+            (Some(_), _) if is_escaped => is_escaped = false,
+            (Some(_), b'\\') => is_escaped = true,
+            (Some(begins), b'"') => {
+                if depth == 1 && is_name_next {
+                    field = text.get(begins..position);
+                    is_name_next = false;
+                }
+                string_begins = None;
+            }
+            (None, b'"') => string_begins = Some(position + 1),
+            (None, b'{' | b'[') => {
+                depth += 1;
+                is_name_next = depth == 1 && *byte == b'{';
+            }
+            (None, b'}' | b']') => depth = depth.saturating_sub(1),
+            (None, b',') => is_name_next = depth == 1,
+            _ => {}
+        }
+    }
+    field
 }
 
 /// Reads a text of at most [`MAX_JSON_BYTES`].
@@ -138,9 +172,12 @@ mod tests {
         told(r#"{"name": true}"#, "name", "invalid type: boolean, expected a string");
         told(r#"{"name": null}"#, "name", "invalid type: null, expected a string");
         told(r#"{"name": ["secret"]}"#, "name", "invalid type: sequence, expected a string");
-        told(r#"{"name": "x", "ids": [1, "secret"]}"#, "ids[1]", "invalid type: string, expected i64");
-        told(r#"{"name": "x", "ids": ["a, expected \", expected b"]}"#, "ids[0]", "invalid type: string, expected i64");
+        told(r#"{"name": "x", "ids": [1, "secret"]}"#, "ids", "invalid type: string, expected i64");
+        told(r#"{"name": "x", "ids": ["a, expected \", expected b"]}"#, "ids", "invalid type: string, expected i64");
         told(r#"{"name": "x", "colour": "secret"}"#, "colour", "unknown variant, expected `red` or `blue`");
+        told("{\n  \"name\": \"x\",\n  \"ids\": {\"colour\": 1}\n}", "ids", "invalid type: map, expected a sequence");
+        told(r#"{"colour": "red", "name": {"ids": []}}"#, "name", "invalid type: map, expected a string");
+        told(r#"{"name": "\", \"colour", "ids": 7}"#, "ids", "invalid type: integer, expected a sequence");
         told("{}", "body", "missing field `name`");
         told(r#""secret""#, "body", "invalid type: string, expected struct Wanted");
     }
