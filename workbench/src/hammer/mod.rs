@@ -40,21 +40,21 @@ pub struct Report {
     /// Request ids whose log row was promised and is not there.
     pub lost_log_rows: Vec<String>,
     pub promised_log_rows: usize,
-    /// The module's memory after the first third, and at the end. It never shrinks.
-    pub memory_bytes: [u64; 2],
+    /// The module's memory before the first client, half way, and at the end. It never shrinks.
+    pub memory_bytes: [u64; 3],
     /// Connections that broke before there was an answer.
     pub broken: usize,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [early, late] = self.memory_bytes.map(|bytes| bytes / 1024);
+        let [idle, middle, end] = self.memory_bytes.map(|bytes| bytes / 1024);
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let rate = self.requests as f64 / self.seconds;
         write!(
             formatter,
             "{} requests in {:.0} s: {rate:.0} a second, p50 {:.0} ms, p99 {:.0} ms; statuses {:?}; {} log rows promised, \
-             {} lost; the module's memory {early} KiB, then {late} KiB; {} connections broke",
+             {} lost; the module's memory {idle} KiB, half way {middle} KiB, at the end {end} KiB; {} connections broke",
             self.requests,
             self.seconds,
             self.p50_ms,
@@ -69,8 +69,8 @@ impl fmt::Display for Report {
 
 /// How long the last log rows may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// By how much the module's memory may still grow after the first third: it never shrinks, and the largest answers and
-/// imports may come late.
+/// By how much the module's memory may still grow in the second half: it never shrinks, and the largest answers and imports
+/// may come late.
 const MEMORY_PLAY_BYTES: u64 = 12 * 1024 * 1024;
 
 impl Report {
@@ -86,9 +86,9 @@ impl Report {
         if !self.lost_log_rows.is_empty() {
             complaints.push(format!("promised log rows are missing: {:?}", self.lost_log_rows));
         }
-        let [early, late] = self.memory_bytes;
-        if late > early + MEMORY_PLAY_BYTES {
-            complaints.push(format!("the module's memory grew from {early} to {late} bytes"));
+        let [_, middle, end] = self.memory_bytes;
+        if end > middle + MEMORY_PLAY_BYTES {
+            complaints.push(format!("the module's memory grew from {middle} to {end} bytes"));
         }
         complaints
     }
@@ -106,8 +106,9 @@ impl Hammer {
             admin.post_json("/admin/users", &json!({"display_name": name, "timezone": "Europe/Berlin"}))?;
         }
         let is_over = AtomicBool::new(false);
+        let idle = memory_bytes(&runtime.client());
         let began = now();
-        let (seen, early) = thread::scope(|scope| {
+        let (seen, middle) = thread::scope(|scope| {
             let workers: Vec<_> = (0..self.clients)
                 .map(|number| {
                     let mut tireless = Tireless::new(admin.clone(), number, &archive);
@@ -120,19 +121,19 @@ impl Hammer {
                     })
                 })
                 .collect();
-            let third = self.lasting / 3;
-            thread::sleep(third);
-            let early = memory_bytes(&runtime.client());
-            thread::sleep(third * 2);
+            let half = self.lasting / 2;
+            thread::sleep(half);
+            let middle = memory_bytes(&runtime.client());
+            thread::sleep(half);
             is_over.store(true, Ordering::Relaxed);
             let seen: Vec<Seen> = workers.into_iter().filter_map(|worker| worker.join().ok()).collect();
-            (seen, early)
+            (seen, middle)
         });
         let seconds = began.elapsed().as_secs_f64();
-        let late = memory_bytes(&runtime.client());
+        let end = memory_bytes(&runtime.client());
         let promised: Vec<String> = seen.iter().flat_map(|seen| seen.promised.iter().cloned()).collect();
         let lost_log_rows = lost(runtime, &promised)?;
-        Ok(summed_up(&seen, seconds, promised.len(), lost_log_rows, [early, late]))
+        Ok(summed_up(&seen, seconds, promised.len(), lost_log_rows, [idle, middle, end]))
     }
 }
 
@@ -141,7 +142,7 @@ fn summed_up(
     seconds: f64,
     promised_log_rows: usize,
     lost_log_rows: Vec<String>,
-    memory_bytes: [u64; 2],
+    memory_bytes: [u64; 3],
 ) -> Report {
     let mut took_ms: Vec<f64> = seen.iter().flat_map(|seen| seen.answers.iter().map(|(_, took_ms)| *took_ms)).collect();
     took_ms.sort_by(f64::total_cmp);
