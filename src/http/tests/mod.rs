@@ -4,6 +4,7 @@ mod auth_matrix;
 mod faults;
 mod headers;
 mod issued;
+mod lists;
 
 use axum::http::Method;
 
