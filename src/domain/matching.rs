@@ -9,6 +9,7 @@
 //! * [`settle`] answers only for groups that it has seen whole, and asks for more where it has not.
 
 mod candidates;
+mod cuts;
 mod end_distances;
 mod groups;
 mod nearest;
@@ -20,11 +21,14 @@ mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 
-pub use self::end_distances::EndDistances;
 use self::{
     candidates::Faces,
     nearest::{partners, partners_by_length},
     sites::Rule,
+};
+pub use self::{
+    cuts::{Cluster, clusters, in_order, moments, parts},
+    end_distances::EndDistances,
 };
 use super::{
     instant::{HOUR_MS, Millis},
@@ -130,52 +134,8 @@ pub struct Settled {
     pub outcomes: Vec<Outcome>,
 }
 
-/// The instants between which every possible partner of an observation lies.
-fn reach(observation: &Observation) -> (Millis, Millis) {
-    let ended_at = observation.ended_at;
-    let began_at = candidates::started_at(observation).map_or(ended_at, |started_at| started_at.min(ended_at));
-    let span_ms = if observation.source == Source::Api { MAX_SPAN_MS } else { 0 };
-    (began_at.minus_ms(END_MARGIN_MS), ended_at.plus_ms(END_MARGIN_MS + span_ms))
-}
-
-/// New observations that are settled together, and the stored plays that have to be seen for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cluster {
-    /// Positions in the list of new observations.
-    pub positions: Vec<usize>,
-    /// All stored plays that ended from here ...
-    pub seen_from: Millis,
-    /// ... to here, both included.
-    pub seen_to: Millis,
-}
-
-/// Cuts new observations into clusters whose ranges do not overlap. `slack_ms` widens each range: chains of partners
-/// may lead out of it.
-pub fn clusters(new: &[Observation], slack_ms: i64) -> Vec<Cluster> {
-    let mut ranges: Vec<(Millis, Millis, usize)> = new
-        .iter()
-        .enumerate()
-        .map(|(position, observation)| {
-            let (from, to) = reach(observation);
-            let seen_to = to.plus_ms(END_MARGIN_MS + MAX_SPAN_MS + slack_ms);
-            (from.minus_ms(END_MARGIN_MS + slack_ms), seen_to, position)
-        })
-        .collect();
-    ranges.sort_unstable();
-    let mut clusters: Vec<Cluster> = Vec::new();
-    for (seen_from, seen_to, position) in ranges {
-        match clusters.last_mut() {
-            Some(cluster) if seen_from <= cluster.seen_to => {
-                cluster.seen_to = cluster.seen_to.max(seen_to);
-                cluster.positions.push(position);
-            }
-            _ => clusters.push(Cluster { positions: vec![position], seen_from, seen_to }),
-        }
-    }
-    clusters
-}
-
-/// Takes `new` observations up among `stored` plays: all that ended from `seen_from` to `seen_to`, as [`clusters`] asked.
+/// Takes `new` observations up among `stored` plays: all that ended from `seen_from` to `seen_to`, as [`clusters`] asked,
+/// or, where one source is alone, of one instant and track (see [`in_order`]).
 ///
 /// Only groups of observations that a new one could belong to are matched anew; all other plays come back as they were.
 ///

@@ -247,13 +247,13 @@ impl dyn Db + '_ {
 pub type Row = serde_json::Map<String, Value>;
 
 /// The rows as JSON arrays, cut so that none is over [`BULK_JSON_BYTES`] unless a single row is.
-pub fn bulk<T: serde::Serialize>(rows: &[T]) -> Vec<String> {
+pub fn bulk<T: serde::Serialize>(rows: impl IntoIterator<Item = T>) -> Vec<String> {
     let mut pieces = Vec::new();
     let mut piece = Vec::with_capacity(64 * 1024);
     for row in rows {
         let began_at = piece.len();
         piece.push(if began_at == 0 { b'[' } else { b',' });
-        if serde_json::to_writer(&mut piece, row).is_err() {
+        if serde_json::to_writer(&mut piece, &row).is_err() {
             piece.truncate(began_at);
             continue;
         }

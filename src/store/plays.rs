@@ -11,6 +11,7 @@ use super::{Db, Rows, Statement, StoreError};
 use crate::domain::{
     ids::{TrackId, UserId},
     instant::Millis,
+    observation::Source,
 };
 
 use self::row::COLUMNS;
@@ -103,12 +104,38 @@ fn document(rows: Option<Rows>) -> Result<Vec<PlayRow>, StoreError> {
     serde_json::from_str(&text).map_err(|error| StoreError::Shape(format!("plays: {error}")))
 }
 
+/// Whether anything but `source` has told of a play within the ranges, for the batch that reads plays. Read it with
+/// [`has_of_others`].
+pub fn select_of_others(user: UserId, source: Source, ranges: &[(Millis, Millis)]) -> Statement {
+    let others = match source {
+        Source::Extended => "p.account_offset_ms IS NOT NULL OR p.api_offset_ms IS NOT NULL",
+        Source::Account => "p.extended_offset_ms IS NOT NULL OR p.api_offset_ms IS NOT NULL",
+        Source::Api => "p.extended_offset_ms IS NOT NULL OR p.account_offset_ms IS NOT NULL",
+    };
+    let sql = format!(
+        "SELECT EXISTS (SELECT 1 FROM json_each(?2) AS ranges CROSS JOIN plays AS p ON p.user_id = ?1 \
+         AND p.ended_at >= ranges.value->>0 AND p.ended_at <= ranges.value->>1 WHERE {others}) AS has_of_others"
+    );
+    Statement::new(sql).bind(user).bind(as_json(ranges))
+}
+
+/// Reads the one row of the statement above.
+pub fn has_of_others(rows: Rows) -> Result<bool, StoreError> {
+    #[derive(Deserialize)]
+    struct Found {
+        #[serde(deserialize_with = "super::rows::integer_bool")]
+        has_of_others: bool,
+    }
+    let found: Option<Found> = rows.first()?;
+    found.map(|found| found.has_of_others).ok_or_else(|| StoreError::Shape("no answer about other sources".to_owned()))
+}
+
 /// Removes rows.
-pub fn delete(user: UserId, keys: &[PlayKey]) -> Vec<Statement> {
+pub fn delete<'a>(user: UserId, keys: impl IntoIterator<Item = &'a PlayKey>) -> Vec<Statement> {
     const DELETE: &str = "DELETE FROM plays WHERE user_id = ?1 AND (ended_at, track_id, ordinal) IN \
         (SELECT value->>0, value->>1, value->>2 FROM json_each(?2))";
-    let keys: Vec<_> = keys.iter().map(|key| (key.ended_at, key.track, key.ordinal)).collect();
-    super::bulk(&keys).into_iter().map(|json| Statement::new(DELETE).bind(user).bind(json)).collect()
+    let keys = keys.into_iter().map(|key| (key.ended_at, key.track, key.ordinal));
+    super::bulk(keys).into_iter().map(|json| Statement::new(DELETE).bind(user).bind(json)).collect()
 }
 
 /// Columns that a play which only the extended history knows fills; the others stay NULL.
@@ -118,18 +145,16 @@ const EXTENDED_COLUMNS: usize = 11;
 ///
 /// Most plays of an import are known to the extended history alone. Taking a value out of JSON is half of the work of
 /// storing it, so those travel without the columns that would be NULL.
-pub fn upsert(user: UserId, rows: &[PlayRow]) -> Vec<Statement> {
+pub fn upsert<'a>(user: UserId, rows: impl Iterator<Item = &'a PlayRow> + Clone) -> Vec<Statement> {
     let is_extended_only = |row: &&PlayRow| row.sources() == (true, false, false);
-    let (short, whole): (Vec<&PlayRow>, Vec<&PlayRow>) = rows.iter().partition(is_extended_only);
-    let short: Vec<_> = short
-        .into_iter()
-        .map(|row| (row.0, row.1, row.2, row.3, row.4, row.5, row.6, &row.7, &row.8, row.9, row.10))
-        .collect();
+    let short = rows.clone().filter(is_extended_only);
+    let short = short.map(|row| (row.0, row.1, row.2, row.3, row.4, row.5, row.6, &row.7, &row.8, row.9, row.10));
     let of = |columns: usize, pieces: Vec<String>| {
         let sql = upsert_sql(columns);
         pieces.into_iter().map(move |json| Statement::new(sql.clone()).bind(user).bind(json))
     };
-    of(EXTENDED_COLUMNS, super::bulk(&short)).chain(of(COLUMN_COUNT, super::bulk(&whole))).collect()
+    let whole = rows.filter(|row| !is_extended_only(row));
+    of(EXTENDED_COLUMNS, super::bulk(short)).chain(of(COLUMN_COUNT, super::bulk(whole))).collect()
 }
 
 const COLUMN_COUNT: usize = 18;
@@ -167,7 +192,7 @@ mod tests {
         with_account.account = play().account;
         for play in [&extended_only, &with_account, &extended_only] {
             let row = PlayRow::of(play, 0);
-            block_on(db.batch(upsert(UserId(1), std::slice::from_ref(&row)))).unwrap();
+            block_on(db.batch(upsert(UserId(1), std::iter::once(&row)))).unwrap();
             let found = block_on(in_ranges(db, UserId(1), &[(Millis(0), Millis(1 << 50))], None)).unwrap().unwrap();
             assert_eq!(found.rows, [row]);
         }
@@ -185,7 +210,7 @@ mod tests {
             })
             .collect();
         let db: &dyn Db = &*app.app.db;
-        block_on(db.batch(upsert(UserId(1), &rows))).unwrap();
+        block_on(db.batch(upsert(UserId(1), rows.iter()))).unwrap();
         let found = block_on(in_ranges(db, UserId(1), &[(Millis(0), Millis(1 << 50))], None)).unwrap().unwrap();
         assert_eq!(found.rows, rows);
     }
@@ -219,7 +244,7 @@ mod tests {
             })
             .collect();
         let db: &dyn Db = &*app.app.db;
-        block_on(db.batch(upsert(UserId(1), &rows))).unwrap();
+        block_on(db.batch(upsert(UserId(1), rows.iter()))).unwrap();
         let ranges = [(Millis(0), Millis(9_999_000)), (Millis(15_000_000), Millis(15_001_000))];
         let found = block_on(in_ranges(db, UserId(1), &ranges, None)).unwrap().unwrap();
         assert_eq!(found.rows.len(), 10_002);

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use super::{
     END_MARGIN_MS, MAX_SPAN_MS, SeenTooLittle,
     candidates::{Faces, is_nameless},
+    cuts::reach,
     match_observations,
     nearest::{LengthClass, length_class},
-    reach,
     sites::{Rule, site_pairs},
     sort_key,
 };

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{clusters, match_observations, settle};
+use super::{clusters, in_order, match_observations, moments, parts, settle};
 use crate::domain::{
     ids::{SongId, TrackId},
     instant::{MINUTE_MS, Millis, SECOND_MS},
@@ -133,6 +133,37 @@ proptest! {
             shuffled.swap(index, other);
         }
         prop_assert_eq!(match_observations(shuffled), straight);
+    }
+
+    #[test]
+    fn a_source_by_itself_can_be_settled_by_instant_and_track(observations in observations(), cut in 0..40_usize) {
+        for source in [Source::Extended, Source::Account] {
+            let own: Vec<Observation> = observations.iter().filter(|seen| seen.source == source).cloned().collect();
+            let (old, new) = own.split_at(cut.min(own.len()));
+            let mut plays = match_observations(old.to_vec());
+            let within = |play: &Play, (from, to): &(Millis, Millis)| (*from..=*to).contains(&play.ended_at());
+            let ranges = moments(new);
+            let key = |at: &usize| (new[*at].ended_at, new[*at].track);
+            for group in in_order(new).chunk_by(|one, next| key(one) == key(next)) {
+                let (instant, track) = key(&group[0]);
+                let is_of_group = |play: &mut Play| (play.ended_at(), play.track()) == (instant, track);
+                let given: Vec<Play> = plays.extract_if(.., is_of_group).collect();
+                prop_assert!(given.iter().all(|play| ranges.iter().any(|range| within(play, range))));
+                let of_group: Vec<Observation> = group.iter().map(|at| new[*at].clone()).collect();
+                plays.extend(settle(given, &of_group, instant, instant).unwrap().plays);
+            }
+            prop_assert_eq!(without_numbers(&plays), without_numbers(&match_observations(own)));
+        }
+    }
+
+    #[test]
+    fn parts_one_after_the_other_end_in_the_same_plays(observations in observations()) {
+        let mut stored = Vec::new();
+        for positions in parts(&observations) {
+            let part: Vec<Observation> = positions.iter().map(|at| observations[*at].clone()).collect();
+            take_up(&mut stored, &part);
+        }
+        prop_assert_eq!(without_numbers(&stored), without_numbers(&match_observations(observations)));
     }
 
     #[test]

@@ -23,6 +23,13 @@ pub struct PlayKey {
     pub ordinal: i64,
 }
 
+impl PlayKey {
+    /// Before every key of this instant, and behind every earlier one.
+    pub const fn first_at(ended_at: Millis) -> Self {
+        Self { ended_at: ended_at.0, track: TrackId(i64::MIN), ordinal: i64::MIN }
+    }
+}
+
 /// A row of `plays`, in the order of [`COLUMNS`]. Instants of sources are distances from `ended_at`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlayRow(
@@ -66,6 +73,11 @@ mod flag {
 impl PlayRow {
     pub const fn key(&self) -> PlayKey {
         PlayKey { ended_at: self.0, track: self.1, ordinal: self.2 }
+    }
+
+    /// Instant and track: what plays that can be one record have in common.
+    pub const fn place(&self) -> (i64, TrackId) {
+        (self.0, self.1)
     }
 
     pub fn of(play: &Play, ordinal: i64) -> Self {
