@@ -33,13 +33,15 @@ pub async fn finish(app: &App, id: ImportJobId, guard: Statement) -> Result<(), 
     };
     let wrong: BTreeSet<i64> = files.iter().filter(is_wrong).map(|file| file.id.0).collect();
     let (status, sentence) = verdict(&files, &wrong);
-    app.db.run(guard.clone()).await?;
-    if let Some(key) = &job.archive_key {
-        app.archives.delete(key).await?;
-    }
     let mut statements = vec![guard];
     statements.extend(import_jobs::finish(id, status, sentence.as_deref(), false, app.now()));
     app.db.batch(statements).await?;
+    // Only now: one that is cancelled at this very moment keeps its archive for a retry.
+    if let Some(key) = &job.archive_key
+        && let Err(error) = app.archives.delete(key).await
+    {
+        tracing::warn!(import_job_id = id.0, %error, "An archive could not be deleted; the hourly tick will");
+    }
     let sum = |of: fn(&ImportFile) -> u64| files.iter().map(of).sum::<u64>();
     tracing::info!(
         import_job_id = id.0,

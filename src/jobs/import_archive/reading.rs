@@ -27,6 +27,9 @@ pub struct Reading<'a> {
     limits: Limits,
 }
 
+/// The storage's chunks are as long as it likes; this many bytes inflate to a few hundred rows.
+const PIECE_BYTES: usize = 16 * 1024;
+
 /// Why a file was left before its end.
 const CAP_REACHED: &str = "the most rows that one import may have (IMPORT_MAX_RECORDS) were reached here.";
 
@@ -110,14 +113,16 @@ impl<'a> Reading<'a> {
         let mut rows = Vec::new();
         while history.wants_more() {
             let Some(chunk) = chunks.next().await else { break };
-            let fed = history.feed(&chunk?, &mut rows);
-            match slices.take(file, history, &mut rows, last_row).await? {
-                Room::Left => {}
-                Room::CapReached => return Ok(Outcome::Capped),
-                full => return Ok(Outcome::Stopped(full)),
-            }
-            if let Err(error) = fed {
-                return self.flushed(slices, file, history, rows, last_row, Outcome::Faulty(error)).await;
+            for piece in chunk?.chunks(PIECE_BYTES) {
+                let fed = history.feed(piece, &mut rows);
+                match slices.take(file, history, &mut rows, last_row).await? {
+                    Room::Left => {}
+                    Room::CapReached => return Ok(Outcome::Capped),
+                    full => return Ok(Outcome::Stopped(full)),
+                }
+                if let Err(error) = fed {
+                    return self.flushed(slices, file, history, rows, last_row, Outcome::Faulty(error)).await;
+                }
             }
         }
         let end = match history.finish(&mut rows) {

@@ -110,11 +110,10 @@ impl<'a> Slices<'a> {
         rows: &mut Vec<Row>,
         last_row: u64,
     ) -> Result<Room, AppError> {
-        let is_over = history.rows_read() >= last_row;
-        if rows.len() as u64 >= self.app.config.import_limits.slice_rows || is_over {
+        if history.rows_read() >= last_row {
             return self.flush(file, history, rows, last_row).await;
         }
-        Ok(Room::Left)
+        self.settle_front(file, history, rows, history.rows_read(), self.slice_rows()).await
     }
 
     /// Settles all of `rows`, but none after `last_row`, and as long as there is room.
@@ -125,26 +124,42 @@ impl<'a> Slices<'a> {
         rows: &mut Vec<Row>,
         last_row: u64,
     ) -> Result<Room, AppError> {
-        let mut cursor = history.rows_read() - rows.len() as u64;
         let excess = history.rows_read().saturating_sub(last_row);
         rows.truncate(rows.len().saturating_sub(usize::try_from(excess).unwrap_or(usize::MAX)));
-        let slice_rows = usize::try_from(self.app.config.import_limits.slice_rows).unwrap_or(usize::MAX);
-        let mut rows = std::mem::take(rows).into_iter().peekable();
-        while rows.peek().is_some() {
+        match self.settle_front(file, history, rows, history.rows_read() - excess, 1).await? {
+            Room::Left if excess > 0 => Ok(Room::CapReached),
+            room => Ok(room),
+        }
+    }
+
+    fn slice_rows(&self) -> usize {
+        usize::try_from(self.app.config.import_limits.slice_rows).unwrap_or(usize::MAX)
+    }
+
+    /// Settles slices off the front of `rows`, the last of which has the number before `end_row`, while `least` of them are
+    /// left and there is room.
+    async fn settle_front(
+        &mut self,
+        file: &ImportFile,
+        history: &HistoryFile,
+        rows: &mut Vec<Row>,
+        end_row: u64,
+        least: usize,
+    ) -> Result<Room, AppError> {
+        while rows.len() >= least {
             match self.room() {
                 Room::Left => {}
                 full => return Ok(full),
             }
-            let mut slice = Slice::new(cursor, self.job.leave_out_incognito);
-            for row in rows.by_ref().take(slice_rows) {
+            let mut slice = Slice::new(end_row - rows.len() as u64, self.job.leave_out_incognito);
+            for row in rows.drain(..self.slice_rows().min(rows.len())) {
                 slice.add(row);
             }
-            cursor += slice.rows();
             slice.ends_at_byte(history.inflated_bytes());
             self.settle_slice(file, history.format().map(Format::name), &slice).await?;
             self.app.breathe().await;
         }
-        Ok(if excess == 0 { Room::Left } else { Room::CapReached })
+        Ok(Room::Left)
     }
 
     async fn settle_slice(
