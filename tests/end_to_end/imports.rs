@@ -125,6 +125,26 @@ fn killed_at_random_moments_again_and_again_it_ends_in_the_same_plays() {
     assert_eq!(fingerprint(&worker, user), fingerprint(&worker, undisturbed), "seed {seed}");
 }
 
+/// The module's memory never shrinks, so it tells of the most that was ever needed. The videos of an export lie sparsely in
+/// all its years, and so do the rows of account data that are joined with what is stored.
+#[test]
+fn memory_is_bounded_however_many_rows_an_import_has() {
+    const BOUND_BYTES: u64 = 32_000_000;
+    let worker = Worker::start();
+    let user = worker.user("UTC");
+    for rows in [20_000, 160_000] {
+        let plays = ExportPlan::bench(rows).live();
+        let extended = write_extended(&plays, FieldSet::R4).unwrap();
+        let account = write_account(&plays, AccountLayout::New, last_twelve_months(&plays)).unwrap();
+        for (archive, what) in [(extended, "extended"), (account, "account")] {
+            let job = worker.import(user, &archive);
+            assert_eq!(job["status"], "success", "{job}");
+            let bytes = worker.admin().get("/healthz?deep=1").unwrap().json()["memory_bytes"].as_u64().unwrap();
+            assert!(bytes <= BOUND_BYTES, "{bytes} bytes after {rows} rows, {what}");
+        }
+    }
+}
+
 #[test]
 fn a_cancelled_import_goes_on_where_it_was_when_it_is_tried_again() {
     let worker = Worker::with_vars(&[
