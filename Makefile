@@ -7,6 +7,8 @@ STATE ?= .state
 VARS  ?=
 URL   ?= http://127.0.0.1:$(PORT)
 ROWS  ?= 200000
+# For `make bench`: all of them unless some are named.
+PARTS ?=
 # For `make import`. The shell has a USER of its own, the login name: only one that is said to make counts.
 FILE ?=
 PLAN ?=
@@ -69,9 +71,9 @@ import:
 	@cargo run --quiet --profile release-native -p listenlog-import -- --file "$(FILE)" --url "$(URL)" \
 	  --user "$(LISTENER)" --plan "$(PLAN)" $(if $(CREATE),--create-user) $(if $(AGAIN),--again)
 
-## make bench   what it costs, as ratios to native SQLite in the same run (ROWS=)
+## make bench   what it costs, as ratios to native SQLite in the same run (ROWS=, PARTS=import,slice,account,kill,...)
 bench: build
-	cargo bench --quiet --bench listenlog -- --rows $(ROWS)
+	cargo bench --quiet --bench listenlog -- --rows $(ROWS) --only "$(PARTS)"
 
 ## make fuzz    hostile bytes for what reads uploads, guided by coverage (FUZZ_SECONDS= for each of three targets)
 # What cargo-fuzz passes, but for the sanitizer, which wants a nightly compiler: this is safe Rust.

@@ -1,5 +1,5 @@
 //! What Listenlog costs, against native programs doing the same in the same run: `make bench`, or
-//! `cargo bench --bench listenlog -- --rows 200000 [--quick]`.
+//! `cargo bench --bench listenlog -- --rows 200000 [--only import,kill] [--quick]`.
 //!
 //! A seeded export goes into a fresh Worker on the real local runtime, and plainly into a SQLite file; then every
 //! history tool is asked over HTTP, and the same question is asked of a copy of the Worker's own database file. Must stay
@@ -8,10 +8,16 @@
 //! * the native side is written as well as it can be: a bound is worth what it is measured against;
 //! * a bound that is missed is a line of the report and no failure; a side that does not work is.
 
+#[path = "listenlog/account.rs"]
+mod account;
 #[path = "listenlog/answers.rs"]
 mod answers;
+#[path = "listenlog/extent.rs"]
+mod extent;
 #[path = "listenlog/import.rs"]
 mod import;
+#[path = "listenlog/kill.rs"]
+mod kill;
 #[path = "listenlog/measure.rs"]
 mod measure;
 #[path = "listenlog/native_import.rs"]
@@ -22,6 +28,8 @@ mod protocol;
 mod questions;
 #[path = "listenlog/report.rs"]
 mod report;
+#[path = "listenlog/slice.rs"]
+mod slice;
 #[path = "listenlog/throughput.rs"]
 mod throughput;
 #[path = "listenlog/worker.rs"]
@@ -32,43 +40,12 @@ use std::{error::Error, fs, io::Write, path::PathBuf, process::ExitCode};
 use flate2::{Compression, write::GzEncoder};
 use listenlog_workbench::{generator::ExportPlan, runtime::repository};
 
+pub use extent::Extent;
+use extent::Part;
 use report::{Line, Report};
 
 /// Anything that keeps a measure from being taken.
 pub type Failure = Box<dyn Error>;
-
-/// How much to measure.
-#[derive(Clone, Copy, Debug)]
-pub struct Extent {
-    /// Rows of the export.
-    pub rows: usize,
-    /// A smoke run: everything is done, and nothing often enough to be believed.
-    pub quick: bool,
-}
-
-/// The number of rows for which the bounds on disk and on all-time answers are stated.
-pub const STATED_ROWS: usize = 200_000;
-
-impl Extent {
-    fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, Failure> {
-        let mut extent = Self { rows: STATED_ROWS, quick: false };
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                "--rows" => extent.rows = arguments.next().ok_or("--rows takes a number")?.parse()?,
-                "--quick" => extent.quick = true,
-                // `cargo bench` adds it.
-                "--bench" => {}
-                other => return Err(format!("{other} is unknown; known are --rows N and --quick").into()),
-            }
-        }
-        Ok(extent)
-    }
-
-    /// Whether a bound that is stated for 200,000 rows can be held against this run.
-    pub const fn is_as_stated(self) -> bool {
-        self.rows == STATED_ROWS
-    }
-}
 
 /// Says what is being done; the report alone goes to the standard output.
 pub fn say(text: &str) {
@@ -88,15 +65,34 @@ fn main() -> ExitCode {
 fn run(extent: Extent) -> Result<(), Failure> {
     let folder = Folder::make()?;
     let mut report = Report::begin();
-    report.add(module()?);
+    if extent.has(Part::Module) {
+        report.add(module()?);
+    }
     say(&format!("Inventing {} rows", extent.rows));
     let plan = ExportPlan::bench(extent.rows);
-    let archive = plan.write(&plan.live())?;
+    let plays = plan.live();
+    let archive = plan.write(&plays)?;
     let mut worker = import::measure(extent, &archive, &folder.0, &mut report)?;
-    answers::measure(extent, &mut worker, &folder.0, &mut report)?;
-    protocol::measure(extent, &worker, &mut report)?;
-    throughput::measure(extent, &worker, &mut report)?;
+    if extent.has(Part::Answers) {
+        answers::measure(extent, &mut worker, &folder.0, &mut report)?;
+    }
+    if extent.has(Part::Protocol) {
+        protocol::measure(extent, &worker, &mut report)?;
+    }
+    if extent.has(Part::Throughput) {
+        throughput::measure(extent, &worker, &mut report)?;
+    }
+    if extent.has(Part::Slice) {
+        slice::measure(extent, &worker, &archive, &mut report)?;
+    }
+    // Last, since they write.
+    if extent.has(Part::Account) {
+        account::measure(&worker, &plays, &mut report)?;
+    }
     worker.stop();
+    if extent.has(Part::Kill) {
+        kill::measure(extent, &archive, &folder.0, &mut report)?;
+    }
     println!("{}", report.text(extent));
     Ok(())
 }

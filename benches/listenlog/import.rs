@@ -5,7 +5,9 @@ use std::{path::Path, thread, time::Duration};
 use serde_json::Value;
 
 use crate::{
-    Extent, Failure, measure,
+    Extent, Failure,
+    extent::Part,
+    measure,
     measure::{Times, number},
     native_import,
     report::{Line, Report, grouped, megabytes},
@@ -19,15 +21,22 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const PATIENCE: u32 = 1_200;
 
 /// One import and what is known of it afterwards.
-struct Imported {
-    upload: Duration,
-    took: Duration,
-    job: Value,
+pub struct Imported {
+    pub upload: Duration,
+    pub took: Duration,
+    pub job: Value,
+}
+
+impl Imported {
+    /// A figure of its progress.
+    pub fn figure(&self, name: &str) -> i64 {
+        self.job.pointer("/progress").and_then(|progress| progress.get(name)?.as_i64()).unwrap_or_default()
+    }
 }
 
 /// Imports the archive into fresh Workers and into SQLite files, in turn. Gives back the last Worker.
 pub fn measure(extent: Extent, archive: &[u8], folder: &Path, report: &mut Report) -> Result<Worker, Failure> {
-    let rounds = if extent.quick || extent.rows > 400_000 { 1 } else { 3 };
+    let rounds = if extent.has(Part::Import) { extent.rounds() } else { 1 };
     let (mut ours, mut uploads, mut native, mut parsing) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut last = None;
     for round in 1..=rounds {
@@ -35,11 +44,11 @@ pub fn measure(extent: Extent, archive: &[u8], folder: &Path, report: &mut Repor
         drop(last.take());
         say(&format!("Import {round} of {rounds}: a fresh Worker, then SQLite"));
         let worker = Worker::start(&folder.join(format!("state-{round}")))?;
-        let imported = import(&worker, archive)?;
+        let imported = import(&worker, worker.user, archive)?;
         let plain = native_import::run(archive, folder)?;
-        let inserted = imported.job.pointer("/progress/inserted").and_then(Value::as_i64);
-        if inserted != Some(plain.plays) {
-            return Err(format!("the Worker imported {inserted:?} plays, the native program {}", plain.plays).into());
+        let inserted = imported.figure("inserted");
+        if inserted != plain.plays {
+            return Err(format!("the Worker imported {inserted} plays, the native program {}", plain.plays).into());
         }
         say(&format!("{:.2?} natively, {:.2?} of it parsing", plain.took, plain.parsing));
         ours.push(imported.took);
@@ -49,6 +58,9 @@ pub fn measure(extent: Extent, archive: &[u8], folder: &Path, report: &mut Repor
         last = Some((worker, imported, plain.plays));
     }
     let (worker, imported, plays) = last.ok_or("no import was made")?;
+    if !extent.has(Part::Import) {
+        return Ok(worker);
+    }
     let (ours, native) = (Times::of(ours).median(), Times::of(native).median());
     let ratio = ours.as_secs_f64() / native.as_secs_f64();
     let per_second = number(extent.rows) / ours.as_secs_f64();
@@ -71,28 +83,36 @@ pub fn measure(extent: Extent, archive: &[u8], folder: &Path, report: &mut Repor
             .reached(per_second >= 60_000.0),
     );
     report.add(disk(extent, &worker)?);
-    memory(extent, &worker, report)?;
+    if let Some(bytes) = worker.runtime_memory_bytes() {
+        report.add(Line::new("the runtime's whole process, peak").ours(megabytes(bytes)));
+    }
+    report.add(memory(extent, &worker, "wasm memory after the import, peak")?);
     Ok(worker)
 }
 
-fn import(worker: &Worker, archive: &[u8]) -> Result<Imported, Failure> {
+/// Imports an archive and waits for its end.
+pub fn import(worker: &Worker, user: i64, archive: &[u8]) -> Result<Imported, Failure> {
+    const COMPLETED: &str = "SELECT completed_at FROM import_jobs WHERE id = ?1";
+    const RUNNING: &str = "SELECT completed_at - started_at FROM import_jobs WHERE id = ?1";
     let sent_at_ms = measure::unix_ms()?;
-    let (upload, id) = measure::timed(|| worker.upload(archive))?;
+    let (upload, id) = measure::timed(|| worker.upload(user, archive))?;
+    let job = finished(worker, id)?;
+    let completed_at_ms: i64 = worker.wait_for_value(COMPLETED, [id])?;
+    let running_ms: i64 = worker.wait_for_value(RUNNING, [id])?;
+    let took = Duration::from_millis(u64::try_from(completed_at_ms - sent_at_ms)?);
+    let running = Duration::from_millis(u64::try_from(running_ms)?);
+    say(&format!("{took:.2?} in all: {upload:.2?} upload, {running:.2?} from the job's start to its end"));
+    Ok(Imported { upload, took, job })
+}
+
+/// Waits until an import has succeeded.
+pub fn finished(worker: &Worker, id: i64) -> Result<Value, Failure> {
     for _ in 0..PATIENCE {
         thread::sleep(LOOK_EVERY);
         let job = worker.import_job(id)?;
         match job.pointer("/status").and_then(Value::as_str) {
             Some("pending" | "running") => {}
-            Some("success") => {
-                const COMPLETED: &str = "SELECT completed_at FROM import_jobs WHERE id = ?1";
-                const RUNNING: &str = "SELECT completed_at - started_at FROM import_jobs WHERE id = ?1";
-                let completed_at_ms: i64 = worker.wait_for_value(COMPLETED, [id])?;
-                let running_ms: i64 = worker.wait_for_value(RUNNING, [id])?;
-                let took = Duration::from_millis(u64::try_from(completed_at_ms - sent_at_ms)?);
-                let running = Duration::from_millis(u64::try_from(running_ms)?);
-                say(&format!("{took:.2?} in all: {upload:.2?} upload, {running:.2?} from the job's start to its end"));
-                return Ok(Imported { upload, took, job });
-            }
+            Some("success") => return Ok(job),
             _ => return Err(format!("the import did not succeed: {job}").into()),
         }
     }
@@ -134,16 +154,13 @@ fn disk(extent: Extent, worker: &Worker) -> Result<Line, Failure> {
     Ok(line.bound(format!("<= {}", megabytes(BOUND_BYTES))).reached(bytes <= BOUND_BYTES))
 }
 
-fn memory(extent: Extent, worker: &Worker, report: &mut Report) -> Result<(), Failure> {
+/// The most memory that the module has needed so far.
+pub fn memory(extent: Extent, worker: &Worker, measure: &str) -> Result<Line, Failure> {
     const BOUND_BYTES: u64 = 32_000_000;
-    if let Some(bytes) = worker.runtime_memory_bytes() {
-        report.add(Line::new("the runtime's whole process, peak").ours(megabytes(bytes)));
-    }
     let bytes = worker.module_memory_bytes()?.ok_or("the Worker does not tell its memory")?;
     // The bound is stated for a million rows; fewer do not prove it, though they can break it.
-    let line = Line::new("wasm memory after the import, peak").ours(megabytes(bytes));
+    let line = Line::new(measure).ours(megabytes(bytes));
     let line = line.bound(format!("<= {} (for 1,000,000 rows)", megabytes(BOUND_BYTES)));
     let is_proven = extent.rows >= 1_000_000 || bytes > BOUND_BYTES;
-    report.add(if is_proven { line.reached(bytes <= BOUND_BYTES) } else { line });
-    Ok(())
+    Ok(if is_proven { line.reached(bytes <= BOUND_BYTES) } else { line })
 }

@@ -32,10 +32,13 @@ impl Worker {
         let options = RuntimeOptions::new(state).var("ADMIN_AUTH_MODE", "token").var("ADMIN_TOKEN", ADMIN_TOKEN);
         let runtime = Runtime::start(options)?;
         let client = client_of(&runtime);
-        let body = json!({"display_name": "Bench", "timezone": ZONE});
-        let created = accepted(&client.post_json("/admin/users", &body)?)?;
-        let user = created.pointer("/id").and_then(Value::as_i64).ok_or("a new user without an id")?;
+        let user = user_of(&client)?;
         Ok(Self { runtime, client, user })
+    }
+
+    /// One more user.
+    pub fn new_user(&self) -> Result<i64, Failure> {
+        user_of(&self.client)
     }
 
     /// Ends it and begins again on the same data, in an isolate that knows nothing.
@@ -46,8 +49,16 @@ impl Worker {
         Ok(())
     }
 
+    /// Ends it at once, as a crash would.
     pub fn stop(&mut self) {
         self.runtime.kill();
+    }
+
+    /// The minute's tick, as of some minutes from now: leases of the dead are over by then.
+    pub fn sweep_later(&self) -> Result<(), Failure> {
+        const LATER_MS: i64 = 5 * 60_000;
+        let answer = self.runtime.cron("* * * * *", crate::measure::unix_ms()? + LATER_MS)?;
+        if answer.is_success() { Ok(()) } else { Err(format!("the cron answered {}", answer.status).into()) }
     }
 
     /// A client with connections of its own.
@@ -56,8 +67,8 @@ impl Worker {
     }
 
     /// Sends an archive; the job's id.
-    pub fn upload(&self, archive: &[u8]) -> Result<i64, Failure> {
-        let path = format!("/admin/users/{}/import?filename=bench.zip", self.user);
+    pub fn upload(&self, user: i64, archive: &[u8]) -> Result<i64, Failure> {
+        let path = format!("/admin/users/{user}/import?filename=bench.zip");
         let answer = accepted(&self.client.post_bytes(&path, "application/zip", archive)?)?;
         answer.pointer("/id").and_then(Value::as_i64).ok_or_else(|| "an import without an id".into())
     }
@@ -109,6 +120,13 @@ impl Worker {
         processes.filter(|process| is_of_runtime(process, group)).filter_map(|process| peak_bytes(&process)).max()
     }
 
+    /// Processor time that the runtime has taken so far: the Worker's, the database's and the queue's.
+    pub fn processor_time(&self) -> Option<Duration> {
+        let group = self.runtime.process_group()?;
+        let processes = fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());
+        Some(processes.filter(|process| is_of_runtime(process, group)).filter_map(|process| ticks(&process)).sum())
+    }
+
     /// A copy of the database file, opened. The Worker is stopped for it and started again.
     pub fn copy_of_database(&mut self, folder: &Path) -> Result<Connection, Failure> {
         let live = PathBuf::from(self.runtime.database()?.path().ok_or("the database has no path")?);
@@ -132,6 +150,12 @@ fn client_of(runtime: &Runtime) -> Client {
     runtime.client().with_bearer(ADMIN_TOKEN)
 }
 
+fn user_of(client: &Client) -> Result<i64, Failure> {
+    let body = json!({"display_name": "Bench", "timezone": ZONE});
+    let created = accepted(&client.post_json("/admin/users", &body)?)?;
+    created.pointer("/id").and_then(Value::as_i64).ok_or_else(|| "a new user without an id".into())
+}
+
 /// The body of a good answer.
 pub fn accepted(response: &Response) -> Result<Value, Failure> {
     if response.is_success() {
@@ -152,4 +176,13 @@ fn peak_bytes(process: &Path) -> Option<u64> {
     let status = fs::read_to_string(process.join("status")).ok()?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     peak.split_whitespace().next()?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1_024)
+}
+
+/// Processor time of a process, in the kernel's ticks of a hundredth of a second.
+fn ticks(process: &Path) -> Option<Duration> {
+    let stat = fs::read_to_string(process.join("stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace().skip(11);
+    let (user, system): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    Some(Duration::from_millis((user + system) * 10))
 }

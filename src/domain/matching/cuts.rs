@@ -87,9 +87,10 @@ pub fn parts(new: &[Observation]) -> Vec<Vec<usize>> {
     parts
 }
 
-/// Positions in the order of instant and track, as stored plays lie. Where nothing was heard of the plays around them but
-/// through one source, only observations and plays of one instant and track can be the same record: each such group can be
-/// settled by itself.
+/// Positions in the order of instant and track, as stored plays lie.
+///
+/// Where nothing was heard of the plays around them but through one source, only observations and plays of one instant and
+/// track can be the same record: each such group can be settled by itself.
 pub fn in_order(new: &[Observation]) -> Vec<usize> {
     let mut positions: Vec<usize> = (0..new.len()).collect();
     positions.sort_by_key(|position| new.get(*position).map(|observation| (observation.ended_at, observation.track)));
