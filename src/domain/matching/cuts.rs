@@ -57,8 +57,12 @@ pub fn clusters(new: &[Observation], slack_ms: i64) -> Vec<Cluster> {
 /// Observations of one part, for the memory that their plays and the plays around them take. Fewer in tests, which have
 /// few and shall be cut.
 const PART_OBSERVATIONS: usize = if cfg!(test) { 11 } else { 2_000 };
-/// Listening that one part looks at.
-const PART_MS: i64 = 30 * DAY_MS;
+/// Listening that one part looks at: a few thousand plays of a very busy listener.
+const PART_MS: i64 = 10 * DAY_MS;
+/// So few observations come from the free plan, which allows 50 statements in a run: they are cut into few parts, however
+/// sparse they are.
+const FEW_OBSERVATIONS: usize = 1_000;
+const PARTS_OF_FEW: i64 = 8;
 /// What an observation looks at, at most, but for chains of partners.
 const LOOK_MS: i64 = 2 * MAX_SPAN_MS;
 
@@ -66,12 +70,14 @@ const LOOK_MS: i64 = 2 * MAX_SPAN_MS;
 /// A part has to be settled among what those before it left.
 pub fn parts(new: &[Observation]) -> Vec<Vec<usize>> {
     let mut parts: Vec<Vec<usize>> = Vec::new();
+    let order = in_order(new);
+    let part_ms = part_ms(new, &order);
     let (mut looked_at_ms, mut last) = (0, Millis(0));
-    for position in in_order(new) {
+    for position in order {
         let Some(observation) = new.get(position) else { continue };
         let more_ms = observation.ended_at.since_ms(last).min(LOOK_MS);
         last = observation.ended_at;
-        let fits = |part: &[usize]| part.len() < PART_OBSERVATIONS && looked_at_ms + more_ms <= PART_MS;
+        let fits = |part: &[usize]| part.len() < PART_OBSERVATIONS && looked_at_ms + more_ms <= part_ms;
         match parts.last_mut() {
             // A crowd of one instant looks at the same plays, which would only be looked at again.
             Some(part) if more_ms == 0 || fits(part) => {
@@ -85,6 +91,15 @@ pub fn parts(new: &[Observation]) -> Vec<Vec<usize>> {
         }
     }
     parts
+}
+
+fn part_ms(new: &[Observation], order: &[usize]) -> i64 {
+    if new.len() > FEW_OBSERVATIONS {
+        return PART_MS;
+    }
+    let instants: Vec<Millis> = order.iter().filter_map(|position| Some(new.get(*position)?.ended_at)).collect();
+    let between_ms = instants.iter().zip(instants.iter().skip(1)).map(|(one, next)| next.since_ms(*one).min(LOOK_MS));
+    PART_MS.max((LOOK_MS + between_ms.sum::<i64>()) / PARTS_OF_FEW)
 }
 
 /// Positions in the order of instant and track, as stored plays lie.
@@ -131,6 +146,13 @@ mod tests {
         assert_eq!((moments(&sparse).len(), looked_at), (2_000, 0));
         let evening: Vec<Observation> = (0..30).map(|song| extended(NOON.plus_ms(song * 200_000), song)).collect();
         assert_eq!(moments(&evening), [(NOON, NOON.plus_ms(29 * 200_000))]);
+    }
+
+    #[test]
+    fn few_observations_are_cut_into_few_parts_however_sparse_they_are() {
+        assert_eq!(part_ms(&one_in_a_day(1_000), &in_order(&one_in_a_day(1_000))), 125 * DAY_MS);
+        assert_eq!(part_ms(&one_in_a_day(20), &in_order(&one_in_a_day(20))), PART_MS);
+        assert_eq!(part_ms(&one_in_a_day(1_001), &in_order(&one_in_a_day(1_001))), PART_MS);
     }
 
     #[test]
