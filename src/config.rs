@@ -336,7 +336,7 @@ mod tests {
             ("CLOUDFLARE_PLAN", "enterprise"),
             ("IMPORT_SLICE_ROWS", "99"),
             ("IMPORT_SLICE_ROWS", "30000"),
-            ("IMPORT_ROWS_PER_DAY", "39999"),
+            ("IMPORT_ROWS_PER_DAY", "19999"),
             ("IMPORT_INCOGNITO", "perhaps"),
             ("DEFAULT_TIMEZONE", "Mars/Base"),
             ("LOG_LEVEL", "loud"),

@@ -19,7 +19,7 @@ mod sites;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use self::{
     candidates::Faces,
@@ -31,8 +31,9 @@ pub use self::{
     end_distances::EndDistances,
 };
 use super::{
+    ids::SongId,
     instant::{HOUR_MS, Millis},
-    observation::{ACCOUNT_PRECISION_MS, Observation, RecordKey, Source},
+    observation::{ACCOUNT_PRECISION_MS, Kind, Observation, RecordKey, Source},
     play::{END_SLACK_MS, Play},
 };
 
@@ -137,7 +138,7 @@ pub struct Settled {
 /// Takes `new` observations up among `stored` plays: all that ended from `seen_from` to `seen_to`, as [`clusters`] asked,
 /// or, where one source is alone, of one instant and track (see [`in_order`]).
 ///
-/// Only groups of observations that a new one could belong to are matched anew; all other plays come back as they were.
+/// Only groups of observations that a new one could belong to, or that a repeat told more about, are matched anew; all other plays come back as they were.
 ///
 /// # Errors
 /// Such a group reaches so near an edge of the range that something outside might belong to it: ask again with more slack.
@@ -153,12 +154,19 @@ pub fn settle(
         known.extend(play.observations().map(|observation| (observation.record_key(), index)));
     }
     let mut fresh: HashMap<RecordKey, Observation> = HashMap::new();
+    let mut apart: BTreeSet<usize> = BTreeSet::new();
     let mut duplicate = vec![false; new.len()];
     for (observation, duplicate) in new.iter().zip(&mut duplicate) {
         let key = observation.record_key();
-        if let Some(play) = known.get(&key).and_then(|index| stored.get_mut(*index)) {
+        if let Some(index) = known.get(&key)
+            && let Some(play) = stored.get_mut(*index)
+        {
             if let Some(stored) = play.slot(observation.source) {
+                let before = matched_by(stored);
                 stored.learn(observation);
+                if matched_by(stored) != before {
+                    apart.insert(*index);
+                }
             }
             *duplicate = true;
         } else if let Some(first) = fresh.get_mut(&key) {
@@ -167,6 +175,11 @@ pub fn settle(
         } else {
             fresh.insert(key, observation.clone());
         }
+    }
+    for index in apart.into_iter().rev() {
+        fresh.extend(
+            stored.swap_remove(index).into_observations().map(|observation| (observation.record_key(), observation)),
+        );
     }
     let plays = groups::rematch(stored, fresh.into_values().collect(), seen_from, seen_to)?;
     let merged: HashMap<RecordKey, bool> = plays
@@ -185,6 +198,13 @@ pub fn settle(
     });
     let outcomes = outcomes.collect();
     Ok(Settled { plays, outcomes })
+}
+
+/// What a repeat of a record may add that decides whose partner it is: its play is then put together anew, since a row
+/// that got its names belongs to nobody else's.
+fn matched_by(observation: &Observation) -> (Option<SongId>, bool, Kind, Option<String>, Option<i64>) {
+    let Observation { song, kind, duration_ms, .. } = *observation;
+    (song, observation.details.without_names, kind, observation.isrc.clone(), duration_ms)
 }
 
 /// The range given to [`settle`] has to be wider.

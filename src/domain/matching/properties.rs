@@ -275,6 +275,18 @@ fn a_row_without_names_is_the_account_row_of_its_length_that_nothing_else_took()
 }
 
 #[test]
+fn a_row_that_gets_its_names_later_gives_back_the_account_row_of_another() {
+    let told = account(NOON, 1);
+    let at = NOON.plus_ms(19_000);
+    let mut stored = Vec::new();
+    take_up(&mut stored, &[nameless(at, 3), told.clone()]);
+    assert_eq!(stored.len(), 1);
+    assert_eq!(take_up(&mut stored, &[extended(at, 3)]), [Outcome::Duplicate]);
+    assert_eq!(stored, match_observations([nameless(at, 3), told, extended(at, 3)]));
+    assert_eq!(stored.len(), 2);
+}
+
+#[test]
 fn a_skip_and_a_listen_in_one_minute_are_told_apart_by_their_lengths() {
     let mut skip = extended(NOON.plus_ms(5_000), 1);
     skip.ms_played = Some(3_000);
