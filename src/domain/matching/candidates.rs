@@ -32,6 +32,8 @@ pub fn fit(faces: &Faces<'_>, other: &Observation) -> Option<Fit> {
         return fit_of_api((*extended)?, other);
     }
     match faces.iter().flatten().find(|face| is_same_track(face, other)) {
+        // Both exports report the end of one event, whichever face names the track.
+        Some(_) if extended.is_some_and(|row| other.end_distance_ms(row.ended_at) > END_SLACK_MS) => None,
         Some(same_track) => fit_of_account(same_track, other),
         None => fit_of_nameless((*extended)?, other),
     }

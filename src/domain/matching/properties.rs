@@ -275,6 +275,15 @@ fn a_row_without_names_is_the_account_row_of_its_length_that_nothing_else_took()
 }
 
 #[test]
+fn an_account_row_that_ended_elsewhere_is_not_joined_by_the_name_that_the_api_gave() {
+    let (ended, item) = (NOON.plus_ms(428_000), NOON.plus_ms(457_381));
+    // Began when the item was played, and ended three minutes after the row without names.
+    let plays = match_observations([nameless(ended, 1), api(item, 1), account(NOON.plus_ms(600_000), 1)]);
+    assert_eq!(plays.len(), 2);
+    assert_eq!(match_observations([nameless(ended, 1), api(item, 1), account(ended, 1)]).len(), 1);
+}
+
+#[test]
 fn a_row_that_gets_its_names_later_gives_back_the_account_row_of_another() {
     let told = account(NOON, 1);
     let at = NOON.plus_ms(19_000);
