@@ -36,6 +36,22 @@ pub fn can_be_cancelled(id: JobRunId) -> String {
     )
 }
 
+/// Cancels those queued runs that are meant (SQL on a row); `?2` is the instant. An import's run ends with its import.
+pub fn end_queued(is_meant: &str, returning: &str) -> String {
+    format!(
+        "UPDATE job_runs SET status = 'cancelled', stop_reason = 'cancelled', completed_at = ?2, updated_at = ?2 \
+         WHERE {is_meant} AND status = 'queued' AND import_job_id IS NULL RETURNING {returning}"
+    )
+}
+
+/// Asks those running runs that are meant to end at their next step; the rest as in [`end_queued`].
+pub fn ask_running(is_meant: &str, returning: &str) -> String {
+    format!(
+        "UPDATE job_runs SET cancel_requested = 1, updated_at = ?2 \
+         WHERE {is_meant} AND status = 'running' AND import_job_id IS NULL RETURNING {returning}"
+    )
+}
+
 /// Ends a run, at once or at its next step. `record` goes first in the batch.
 pub async fn cancel(
     db: &dyn Db,
@@ -43,15 +59,11 @@ pub async fn cancel(
     record: Option<Statement>,
     now: Millis,
 ) -> Result<Cancellation, StoreError> {
-    const QUEUED: &str = "UPDATE job_runs SET status = 'cancelled', stop_reason = 'cancelled', completed_at = ?2, \
-          updated_at = ?2 \
-        WHERE id = ?1 AND status = 'queued' AND import_job_id IS NULL RETURNING job_type, status";
-    const RUNNING: &str = "UPDATE job_runs SET cancel_requested = 1, updated_at = ?2 \
-        WHERE id = ?1 AND status = 'running' AND import_job_id IS NULL RETURNING job_type, status";
+    const RETURNING: &str = "job_type, status";
     let before = usize::from(record.is_some());
     let changes = [
-        Statement::new(QUEUED).bind(id).bind(now),
-        Statement::new(RUNNING).bind(id).bind(now),
+        Statement::new(end_queued("id = ?1", RETURNING)).bind(id).bind(now),
+        Statement::new(ask_running("id = ?1", RETURNING)).bind(id).bind(now),
         Statement::new(FIND).bind(id),
     ];
     let mut results = db.batch(record.into_iter().chain(changes).collect()).await?.into_iter().skip(before);

@@ -6,7 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Db, JobRunId, Millis, Statement, StoreError};
+use super::{
+    Db, JobRunId, Millis, Statement, StoreError,
+    changes::{ask_running, end_queued},
+};
 use crate::store::{
     audit::Actor,
     log_search::SEARCHED_ROWS,
@@ -144,13 +147,10 @@ pub async fn change(
     now: Millis,
 ) -> Result<ManyDone, StoreError> {
     let (able, mut refused, matched) = judge(db, action, chosen).await?;
+    let left = matched - refused.iter().map(|(_, count)| count).sum::<i64>() - i64::try_from(able.len()).unwrap_or(0);
     if let Chosen::Ids(ids) = chosen {
-        let unknown = i64::try_from(ids.len()).unwrap_or(0) - matched;
-        refused.push((Refusal::Unknown, unknown));
+        refused.push((Refusal::Unknown, i64::try_from(ids.len()).unwrap_or(0) - matched));
     }
-    let left =
-        matched - refused.iter().map(|(why, count)| if *why == Refusal::Unknown { 0 } else { *count }).sum::<i64>();
-    let left = left - i64::try_from(able.len()).unwrap_or(0);
     let done = if able.is_empty() { Vec::new() } else { carry_out(db, action, &able, actor, now).await? };
     refused.push((Refusal::HasChanged, i64::try_from(able.len().saturating_sub(done.len())).unwrap_or(0)));
     refused.retain(|(_, count)| *count > 0);
@@ -214,19 +214,14 @@ async fn carry_out(
 }
 
 fn cancelling(ids: &str, actor: &Actor, now: Millis) -> Vec<Statement> {
-    const QUEUED: &str = "UPDATE job_runs SET status = 'cancelled', stop_reason = 'cancelled', completed_at = ?2, \
-          updated_at = ?2 \
-        WHERE id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1)) AND status = 'queued' AND import_job_id IS NULL \
-        RETURNING id AS job_run_id, 'cancelled' AS outcome, NULL AS new_job_run_id";
-    const RUNNING: &str = "UPDATE job_runs SET cancel_requested = 1, updated_at = ?2 \
-        WHERE id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1)) AND status = 'running' AND import_job_id IS NULL \
-        RETURNING id AS job_run_id, 'cancel_requested' AS outcome, NULL AS new_job_run_id";
+    const CANCELLED: &str = "id AS job_run_id, 'cancelled' AS outcome, NULL AS new_job_run_id";
+    const REQUESTED: &str = "id AS job_run_id, 'cancel_requested' AS outcome, NULL AS new_job_run_id";
     const IS_MEANT: &str = "id IN (SELECT CAST(value AS INTEGER) FROM json_each(?5)) \
         AND status IN ('queued', 'running') AND import_job_id IS NULL";
     vec![
         actor.made_to_runs("job_run.cancel", IS_MEANT, now).bind(ids),
-        Statement::new(QUEUED).bind(ids).bind(now),
-        Statement::new(RUNNING).bind(ids).bind(now),
+        Statement::new(end_queued(AMONG, CANCELLED)).bind(ids).bind(now),
+        Statement::new(ask_running(AMONG, REQUESTED)).bind(ids).bind(now),
     ]
 }
 
