@@ -138,7 +138,8 @@ pub struct Settled {
 /// Takes `new` observations up among `stored` plays: all that ended from `seen_from` to `seen_to`, as [`clusters`] asked,
 /// or, where one source is alone, of one instant and track (see [`in_order`]).
 ///
-/// Only groups of observations that a new one could belong to, or that a repeat told more about, are matched anew; all other plays come back as they were.
+/// Only groups of observations that a new one could belong to, or that a repeat told more about, are matched anew; all
+/// other plays come back as they were.
 ///
 /// # Errors
 /// Such a group reaches so near an edge of the range that something outside might belong to it: ask again with more slack.

@@ -31,9 +31,11 @@ pub fn fit(faces: &Faces<'_>, other: &Observation) -> Option<Fit> {
     if other.source == Source::Api {
         return fit_of_api((*extended)?, other);
     }
+    // Both exports report the end of one event, whichever face names the track.
+    if extended.is_some_and(|row| other.end_distance_ms(row.ended_at) > END_SLACK_MS) {
+        return None;
+    }
     match faces.iter().flatten().find(|face| is_same_track(face, other)) {
-        // Both exports report the end of one event, whichever face names the track.
-        Some(_) if extended.is_some_and(|row| other.end_distance_ms(row.ended_at) > END_SLACK_MS) => None,
         Some(same_track) => fit_of_account(same_track, other),
         None => fit_of_nameless((*extended)?, other),
     }
