@@ -104,6 +104,9 @@ impl Reason {
     /// `None` for an empty word. Words are cut at 64 characters: Spotify's longest has 28. The reason of a reason's word
     /// is that reason, also where the cut falls behind a blank.
     pub fn new(word: &str) -> Option<Self> {
+        if let Some(known) = REASONS.iter().find(|known| **known == word) {
+            return Some(Self(Cow::Borrowed(known)));
+        }
         let word = word.trim();
         let cut_at = word.char_indices().nth(REASON_MAX_CHARS).map_or(word.len(), |(position, _)| position);
         let word = word.get(..cut_at).unwrap_or(word).trim_end();

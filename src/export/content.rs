@@ -61,6 +61,11 @@ impl Content {
         }
     }
 
+    /// Begins with tracks that are known from other files, or hands over those it knows.
+    pub const fn track_ids(&mut self) -> &mut TrackIds {
+        &mut self.ids
+    }
+
     pub const fn format(&self) -> Option<Format> {
         self.format
     }

@@ -10,10 +10,10 @@
 #[cfg(test)]
 mod tests;
 
-use serde::{Deserialize, de::IgnoredAny};
+use serde::de::IgnoredAny;
 use serde_json::Deserializer;
 
-use super::file_error::FileError;
+use super::{file_error::FileError, plain_object::ReadObject};
 
 /// A row has well under 2 KB.
 const ELEMENT_MAX_BYTES: usize = 1024 * 1024;
@@ -33,7 +33,7 @@ pub enum Element<T> {
 }
 
 #[derive(Default)]
-pub struct ElementReader {
+pub(super) struct ElementReader {
     buffer: Vec<u8>,
     cursor: Cursor,
 }
@@ -119,7 +119,7 @@ impl ElementReader {
 
     /// The next element, borrowing from what was fed; `None`: feed more, or, after [`ElementReader::end`], nothing is
     /// left.
-    pub fn next<'a, T: Deserialize<'a>>(&'a mut self) -> Result<Option<Element<T>>, FileError> {
+    pub fn next<'a, T: ReadObject<'a>>(&'a mut self) -> Result<Option<Element<T>>, FileError> {
         let Self { buffer, cursor } = self;
         let bytes: &'a [u8] = buffer;
         if cursor.search.is_some() && !cursor.find_object(bytes) {
@@ -218,9 +218,12 @@ impl Cursor {
 }
 
 /// Reads the element that begins the bytes. `is_whole_rest` says that nothing will follow them.
-fn attempt<'a, T: Deserialize<'a>>(bytes: &'a [u8], is_whole_rest: bool) -> Attempt<T> {
+fn attempt<'a, T: ReadObject<'a>>(bytes: &'a [u8], is_whole_rest: bool) -> Attempt<T> {
     match bytes.first() {
         Some(b'{') => {
+            if let Some((object, length)) = T::read_plain(bytes) {
+                return Attempt::Read(Element::Object(object), length);
+            }
             let mut values = Deserializer::from_slice(bytes).into_iter::<T>();
             match values.next() {
                 Some(Ok(object)) => Attempt::Read(Element::Object(object), values.byte_offset()),

@@ -10,6 +10,8 @@ use serde::{
     de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor},
 };
 
+use super::plain_object::ReadObject;
+
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -82,6 +84,8 @@ impl SeenKeys {
         }
     }
 }
+
+impl ReadObject<'_> for SeenKeys {}
 
 impl<'de> Deserialize<'de> for SeenKeys {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -15,6 +15,7 @@ use super::{
     names::FileHint,
     raw_row::FileFacts,
     rows::Row,
+    track_ids::TrackIds,
     unpack::Unpack,
 };
 use crate::domain::{ids::ImportFileId, instant::Millis};
@@ -137,6 +138,11 @@ impl HistoryFile {
                 ended
             }
         }
+    }
+
+    /// The tracks that were met: whoever reads several files hands them on, so that none is worked out anew in each.
+    pub const fn track_ids(&mut self) -> &mut TrackIds {
+        self.content.track_ids()
     }
 
     /// What the file is, once its first row or enough else has been seen. An empty array never tells.

@@ -34,7 +34,11 @@ impl<'a> Lenient<'a> {
             Self::Decimal(number) => number.to_string().into(),
             Self::Absent | Self::Flag(_) | Self::Other => return None,
         };
-        let name = if name.contains('\0') { trimmed(name.replace('\0', "").into()) } else { name };
+        // JSON has a NUL only as an escape, and what had an escape is not borrowed.
+        let name = match name {
+            Cow::Owned(name) if name.contains('\0') => trimmed(name.replace('\0', "").into()),
+            name => name,
+        };
         let name = if name.len() > NAME_MAX_CHARS {
             // The cut may fall behind a blank.
             trimmed(name.chars().take(NAME_MAX_CHARS).collect())
@@ -48,7 +52,7 @@ impl<'a> Lenient<'a> {
     pub fn into_uri(self) -> Option<Cow<'a, str>> {
         let Self::Text(text) = self else { return None };
         let text = trimmed(text);
-        if text.len() > URI_MAX_BYTES || text.contains('\0') {
+        if text.len() > URI_MAX_BYTES || matches!(&text, Cow::Owned(text) if text.contains('\0')) {
             return None;
         }
         if text.starts_with("spotify:") {

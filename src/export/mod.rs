@@ -28,6 +28,7 @@ mod instants;
 mod lenient;
 mod limits;
 mod names;
+mod plain_object;
 mod raw_row;
 mod rows;
 #[cfg(test)]
@@ -45,3 +46,4 @@ pub use limits::Limits;
 pub use names::FileHint;
 pub use rows::{ExportedPlay, MAX_KEPT_REJECTS, Reject, RejectReason, Row, SkipReason};
 pub use slice::{MAX_SLICE_ROWS, RowSlice, SliceError, write as write_slice};
+pub use track_ids::TrackIds;

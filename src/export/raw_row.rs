@@ -44,12 +44,22 @@ pub(super) fn length_ms(length: &Lenient<'_>) -> Result<Option<i64>, RejectReaso
 macro_rules! raw_row {
     ($(#[$doc:meta])* $name:ident, $key:ident { $($field:ident = $word:literal $(| $other:literal)*,)* }) => {
         $(#[$doc])*
-        #[derive(Default)]
+        #[derive(Debug, Default, PartialEq)]
         pub(super) struct $name<'a> { $(pub $field: Lenient<'a>,)* }
 
         impl $name<'_> {
             /// Every key that is read.
             pub const KEYS: &'static [&'static str] = &[$($word $(, $other)*),*];
+        }
+
+        impl<'a> $crate::export::plain_object::ReadObject<'a> for $name<'a> {
+            fn read_plain(bytes: &'a [u8]) -> Option<(Self, usize)> {
+                const WORDS: [&str; [$($word),*].len()] = [$($word),*];
+                let mut row = Self::default();
+                let slots = [$(&mut row.$field),*];
+                let length = $crate::export::plain_object::read(bytes, &WORDS, &[$($($other,)*)*], slots)?;
+                Some((row, length))
+            }
         }
 
         #[derive(serde::Deserialize)]

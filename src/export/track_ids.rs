@@ -3,49 +3,57 @@
 //! A track's id is a hash of its URI and of its normalised names; a file plays the same few thousand tracks over and
 //! over. Must stay true: the facts are those of [`TrackFacts::new`], remembered or not; memory is bounded.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasherDefault, DefaultHasher},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
+
+use foldhash::fast::FixedState;
 
 use super::rows::Names;
 use crate::domain::track::TrackFacts;
 
-/// A file has some 15,000 rows and fewer tracks.
-const MAX_TRACKS: usize = 8_192;
-/// Two hundred bytes for each of them and to spare.
-const MAX_KEY_BYTES: usize = 2 * 1024 * 1024;
+/// Twenty years of listening have some 15,000 tracks.
+const MAX_TRACKS: usize = 16_384;
+/// Texts of two hundred bytes for each of them and to spare.
+const MAX_TEXT_BYTES: usize = 4 * 1024 * 1024;
 
+/// The tracks that were named so far, in this file or in those before it.
 #[derive(Default)]
-pub(super) struct TrackIds {
-    known: HashMap<Box<str>, Arc<TrackFacts>, BuildHasherDefault<DefaultHasher>>,
-    known_key_bytes: usize,
+pub struct TrackIds {
+    /// By URI, or by artist and title with a NUL before each, which no URI begins with.
+    known: HashMap<Box<str>, Arc<TrackFacts>, FixedState>,
+    text_bytes: usize,
     /// Kept only for its memory.
     key: String,
 }
 
 impl TrackIds {
     /// The facts of a track; `None` when it has neither a URI nor a title.
-    pub fn facts(&mut self, names: &Names<'_>) -> Option<Arc<TrackFacts>> {
+    pub(super) fn facts(&mut self, names: &Names<'_>) -> Option<Arc<TrackFacts>> {
         let Names { uri, title, artist, album } = names;
-        self.key.clear();
-        // Names hold no NUL, and what is present is not empty, so different tracks have different keys.
-        for (separator, part) in [("", uri), ("\0", artist), ("\0", title), ("\0", album)] {
-            self.key.push_str(separator);
-            self.key.push_str(part.as_deref().unwrap_or_default());
+        let [uri, title, artist, album] = [uri, title, artist, album].map(Option::as_deref);
+        let key = if let Some(uri) = uri {
+            uri
+        } else {
+            self.key.clear();
+            for part in ["\0", artist.unwrap_or_default(), "\0", title.unwrap_or_default()] {
+                self.key.push_str(part);
+            }
+            &self.key
+        };
+        if let Some(facts) = self.known.get(key) {
+            // One URI may have other names in another row.
+            let TrackFacts { title: known_title, artist: known_artist, album: known_album, .. } = &**facts;
+            if [known_title, known_artist, known_album].map(Option::as_deref) == [title, artist, album] {
+                return Some(Arc::clone(facts));
+            }
         }
-        if let Some(facts) = self.known.get(self.key.as_str()) {
-            return Some(Arc::clone(facts));
-        }
-        let facts = TrackFacts::new(uri.as_deref(), title.as_deref(), artist.as_deref(), album.as_deref())?;
-        if self.known.len() >= MAX_TRACKS || self.known_key_bytes >= MAX_KEY_BYTES {
+        let facts = Arc::new(TrackFacts::new(uri, title, artist, album)?);
+        let text_bytes = [Some(key), uri, title, artist, album].into_iter().flatten().map(str::len).sum();
+        if self.known.len() >= MAX_TRACKS || self.text_bytes >= MAX_TEXT_BYTES {
             self.known.clear();
-            self.known_key_bytes = 0;
+            self.text_bytes = 0;
         }
-        self.known_key_bytes = self.known_key_bytes.saturating_add(self.key.len());
-        let facts = Arc::new(facts);
-        self.known.insert(self.key.as_str().into(), Arc::clone(&facts));
+        self.text_bytes = self.text_bytes.saturating_add(text_bytes);
+        self.known.insert(key.into(), Arc::clone(&facts));
         Some(facts)
     }
 }
@@ -89,6 +97,6 @@ mod tests {
             ids.facts(&names(Some(&format!("{number:02000}")), None, None));
         }
         let key_bytes: usize = ids.known.keys().map(|key| key.len()).sum();
-        assert!(key_bytes <= MAX_KEY_BYTES + 2_002);
+        assert!(key_bytes <= MAX_TEXT_BYTES / 2 + 2_000);
     }
 }

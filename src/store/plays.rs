@@ -3,6 +3,7 @@
 //! Must stay true: a range of time is one stretch of the clustered table, read in order and without a sorter; bulk rows
 //! are one statement; what a row holds is decided in [`row`].
 
+mod digits;
 mod row;
 
 use serde::Deserialize;
@@ -46,12 +47,14 @@ pub async fn in_ranges(
 ) -> Result<Option<InRanges>, StoreError> {
     // The ranges are the outer loop, and the key's comparison is kept off the index: each range is then one stretch of
     // it, read in order. An ORDER BY would send every row through a sorter, which D1 bills once more.
+    let ranges_used = where_plays_are("?2", "?7", "?8");
     let sql = format!(
-        "SELECT json_group_array(json_array({COLUMNS})) AS rows FROM (SELECT p.* FROM json_each(?2) AS ranges \
+        "SELECT json_group_array(json_array({COLUMNS})) AS rows FROM (SELECT p.* FROM {ranges_used} AS ranges \
          CROSS JOIN plays AS p ON p.user_id = ?1 \
            AND p.ended_at >= max(ranges.value->>0, ?3) AND p.ended_at <= ranges.value->>1 \
          WHERE (+p.ended_at, +p.track_id, +p.ordinal) > (?3, ?4, ?5) LIMIT CAST(?6 AS INTEGER))"
     );
+    let (first, last) = hull(ranges);
     let ranges = as_json(ranges);
     let mut page_rows = PAGE_ROWS;
     let mut after = PlayKey { ended_at: -1, track: TrackId(0), ordinal: 0 };
@@ -63,7 +66,9 @@ pub async fn in_ranges(
             .bind(after.ended_at)
             .bind(after.track)
             .bind(after.ordinal)
-            .bind(page_rows as u64);
+            .bind(page_rows as u64)
+            .bind(first)
+            .bind(last);
         let version = Statement::new("SELECT plays_version FROM users WHERE id = ?1").bind(user);
         let statements = [Some(version), Some(page), beside.clone()];
         let mut results = match db.batch(statements.into_iter().flatten().collect()).await {
@@ -93,6 +98,22 @@ pub async fn in_ranges(
     Ok(found)
 }
 
+/// The instants within which all of the ranges lie.
+fn hull(ranges: &[(Millis, Millis)]) -> (Millis, Millis) {
+    let first = ranges.iter().map(|range| range.0).min();
+    let last = ranges.iter().map(|range| range.1).max();
+    (first.unwrap_or(Millis(0)), last.unwrap_or(Millis(0)))
+}
+
+/// The rows of `ranges`; none of them where the user `?1` has no play at all between `first` and `last`. An import that
+/// fills an empty stretch of time, which is what most do, then looks for plays once instead of thousands of times.
+fn where_plays_are(ranges: &str, first: &str, last: &str) -> String {
+    format!(
+        "json_each(CASE WHEN EXISTS (SELECT 1 FROM plays WHERE user_id = ?1 AND ended_at >= {first} AND ended_at <= {last}) \
+         THEN {ranges} ELSE '[]' END)"
+    )
+}
+
 /// Ranges as statements take them: `[[from, to], ...]`.
 pub fn as_json(ranges: &[(Millis, Millis)]) -> String {
     let ranges: Vec<[i64; 2]> = ranges.iter().map(|(from, to)| [from.0, to.0]).collect();
@@ -112,11 +133,13 @@ pub fn select_of_others(user: UserId, source: Source, ranges: &[(Millis, Millis)
         Source::Account => "p.extended_offset_ms IS NOT NULL OR p.api_offset_ms IS NOT NULL",
         Source::Api => "p.extended_offset_ms IS NOT NULL OR p.account_offset_ms IS NOT NULL",
     };
+    let (first, last) = hull(ranges);
+    let ranges_used = where_plays_are("?2", "?3", "?4");
     let sql = format!(
-        "SELECT EXISTS (SELECT 1 FROM json_each(?2) AS ranges CROSS JOIN plays AS p ON p.user_id = ?1 \
+        "SELECT EXISTS (SELECT 1 FROM {ranges_used} AS ranges CROSS JOIN plays AS p ON p.user_id = ?1 \
          AND p.ended_at >= ranges.value->>0 AND p.ended_at <= ranges.value->>1 WHERE {others}) AS has_of_others"
     );
-    Statement::new(sql).bind(user).bind(as_json(ranges))
+    Statement::new(sql).bind(user).bind(as_json(ranges)).bind(first).bind(last)
 }
 
 /// Reads the one row of the statement above.
@@ -138,38 +161,31 @@ pub fn delete<'a>(user: UserId, keys: impl IntoIterator<Item = &'a PlayKey>) -> 
     super::bulk(keys).into_iter().map(|json| Statement::new(DELETE).bind(user).bind(json)).collect()
 }
 
-/// Columns that a play which only the extended history knows fills; the others stay NULL.
-const EXTENDED_COLUMNS: usize = 11;
-
 /// Writes rows, over those with the same key.
 ///
-/// Most plays of an import are known to the extended history alone. Taking a value out of JSON is half of the work of
-/// storing it, so those travel without the columns that would be NULL.
+/// Most plays of an import are known to the extended history alone, and travel as [`digits`].
 pub fn upsert<'a>(user: UserId, rows: impl Iterator<Item = &'a PlayRow> + Clone) -> Vec<Statement> {
-    let is_extended_only = |row: &&PlayRow| row.sources() == (true, false, false);
-    let short = rows.clone().filter(is_extended_only);
-    let short = short.map(|row| (row.0, row.1, row.2, row.3, row.4, row.5, row.6, &row.7, &row.8, row.9, row.10));
-    let of = |columns: usize, pieces: Vec<String>| {
-        let sql = upsert_sql(columns);
-        pieces.into_iter().map(move |json| Statement::new(sql.clone()).bind(user).bind(json))
-    };
-    let whole = rows.filter(|row| !is_extended_only(row));
-    of(EXTENDED_COLUMNS, super::bulk(short)).chain(of(COLUMN_COUNT, super::bulk(whole))).collect()
+    let (mut statements, whole) = digits::upsert(user, rows);
+    let pieces = super::bulk(whole).into_iter();
+    statements.extend(pieces.map(|json| Statement::new(upsert_whole_sql()).bind(user).bind(json)));
+    statements
 }
 
-const COLUMN_COUNT: usize = 18;
+/// Fills every column out of a JSON array.
+fn upsert_whole_sql() -> String {
+    let values: Vec<String> = (0..COLUMNS.split(',').count()).map(|column| format!("value->>{column}")).collect();
+    // Without limit and offset, the array would be written out as text again for each of its columns.
+    let source = "(SELECT value FROM json_each(?2) LIMIT -1 OFFSET 0)";
+    upsert_sql(COLUMNS, &values.join(", "), source)
+}
 
-/// Fills the first `count` columns; the others are NULL, on a row that was there before as well.
-fn upsert_sql(count: usize) -> String {
-    let names: Vec<&str> = COLUMNS.split(',').map(str::trim).collect();
-    let filled: Vec<&str> = names.iter().copied().take(count).collect();
-    let values: Vec<String> = (0..count).map(|column| format!("value->>{column}")).collect();
-    let updates: Vec<String> = names.iter().skip(3).map(|column| format!("{column} = excluded.{column}")).collect();
+/// Fills `columns` out of `source`; the others are NULL, on a row that was there before as well.
+fn upsert_sql(columns: &str, values: &str, source: &str) -> String {
+    let names = COLUMNS.split(',').map(str::trim);
+    let updates: Vec<String> = names.skip(3).map(|column| format!("{column} = excluded.{column}")).collect();
     format!(
-        "INSERT INTO plays (user_id, {}) SELECT CAST(?1 AS INTEGER), {} FROM json_each(?2) WHERE true \
+        "INSERT INTO plays (user_id, {columns}) SELECT CAST(?1 AS INTEGER), {values} FROM {source} WHERE true \
          ON CONFLICT (user_id, ended_at, track_id, ordinal) DO UPDATE SET {}",
-        filled.join(", "),
-        values.join(", "),
         updates.join(", ")
     )
 }
@@ -251,7 +267,7 @@ mod tests {
         assert_eq!(found.rows[..10_000], rows[..10_000]);
         let keys: Vec<PlayKey> = rows.iter().skip(2).map(PlayRow::key).collect();
         block_on(db.batch(delete(UserId(1), &keys))).unwrap();
-        let left = block_on(in_ranges(db, UserId(1), &[(Millis(0), Millis(i64::MAX / 1_000))], None)).unwrap().unwrap();
+        let left = block_on(in_ranges(db, UserId(1), &[(Millis(0), Millis(1 << 50))], None)).unwrap().unwrap();
         assert_eq!(left.rows, rows[..2]);
         assert!(block_on(in_ranges(db, UserId(2), &ranges, None)).unwrap().is_none());
     }

@@ -15,7 +15,8 @@ use crate::domain::{
 
 const UPSERT_TRACKS: &str = "
 INSERT INTO tracks (id, uri, song_id, title, artist_name, album_name)
-SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5 FROM json_each(?1) WHERE true
+SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5
+FROM (SELECT value FROM json_each(?1) LIMIT -1 OFFSET 0) WHERE true
 ON CONFLICT (id) DO UPDATE SET
   song_id = coalesce(tracks.song_id, excluded.song_id),
   title = coalesce(tracks.title, excluded.title),

@@ -6,6 +6,8 @@ use super::*;
 
 type Object = BTreeMap<String, i64>;
 
+impl ReadObject<'_> for Object {}
+
 /// The elements as short words, how many characters were read, and whether the text was cut off.
 fn read_in_chunks(json: &[u8], chunk_bytes: usize) -> (Vec<String>, bool, Option<FileError>) {
     let mut reader = ElementReader::default();

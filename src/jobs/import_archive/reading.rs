@@ -3,6 +3,8 @@
 //! Must stay true: memory holds one chunk and one slice; a broken transfer is the run's failure and is tried again, a
 //! damaged file is the file's own and is told.
 
+use std::mem;
+
 use futures_util::StreamExt;
 
 use super::slices::{Room, Slices};
@@ -11,7 +13,7 @@ use crate::{
     error::AppError,
     export::{
         ArchiveError, ByteRange, Directory, DirectoryReader, Entry, FileError, FileHint, Format, HistoryFile, Limits,
-        sniff, sniff_gzip, sniff_plain,
+        TrackIds, sniff, sniff_gzip, sniff_plain,
     },
     store::import_jobs::{ArchiveForm, FileStatus, ImportFile, ImportJob},
 };
@@ -25,6 +27,7 @@ pub struct Reading<'a> {
     /// Empty for a file without an archive.
     entries: Vec<Entry>,
     limits: Limits,
+    track_ids: TrackIds,
 }
 
 /// The storage's chunks are as long as it likes; this many bytes inflate to a few hundred rows.
@@ -46,7 +49,15 @@ impl<'a> Reading<'a> {
                 directory.map_err(unread)?.entries
             }
         };
-        Ok(Self { app, key, form: job.archive_form, upload_bytes, entries, limits: Limits::default() })
+        Ok(Self {
+            app,
+            key,
+            form: job.archive_form,
+            upload_bytes,
+            entries,
+            limits: Limits::default(),
+            track_ids: TrackIds::default(),
+        })
     }
 
     /// Counts a file that was read before towards the archive's limit.
@@ -65,7 +76,10 @@ impl<'a> Reading<'a> {
                 return Ok(Room::Left);
             }
         };
-        let (status, note) = match self.read_rows(slices, file, range, &mut history, rows_left).await? {
+        *history.track_ids() = mem::take(&mut self.track_ids);
+        let outcome = self.read_rows(slices, file, range, &mut history, rows_left).await?;
+        self.track_ids = mem::take(history.track_ids());
+        let (status, note) = match outcome {
             Outcome::Stopped(room) => return Ok(room),
             Outcome::Whole => (FileStatus::Done, None),
             Outcome::Capped => (FileStatus::Incomplete, Some(CAP_REACHED.to_owned())),
