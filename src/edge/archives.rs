@@ -1,17 +1,11 @@
 //! Archives in R2.
 //!
-//! Must stay true: a stream that ends before its range does is an error, since the binding can turn a broken transfer
-//! into an early end.
-
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-};
+//! Must stay true: a transfer that ends before its range does is an error; memory holds one window of an archive.
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, future::BoxFuture};
+use futures_util::{StreamExt, future::BoxFuture, stream};
 use worker::{
-    Bucket, ByteStream, MultipartUpload, Range, UploadedPart,
+    Bucket, MultipartUpload, Range, UploadedPart,
     send::{SendFuture, SendWrapper},
 };
 
@@ -47,12 +41,20 @@ impl Archives for R2 {
         length: u64,
     ) -> BoxFuture<'a, Result<ArchiveStream, StorageError>> {
         Box::pin(SendFuture::new(async move {
-            let range = Range::OffsetWithLength { offset, length };
-            let object = self.0.get(key).range(range).execute().await.map_err(|error| failed(&error))?;
-            let body = object.as_ref().and_then(worker::Object::body).ok_or(StorageError::Missing)?;
-            let bytes = body.stream().map_err(|error| failed(&error))?;
-            let chunks = Chunks { bytes: SendWrapper::new(Box::pin(bytes)), missing_bytes: length };
-            Ok(Box::pin(chunks) as ArchiveStream)
+            let window = self.window(key, offset, length).await?;
+            let rest = (SendWrapper::new(self.0.0.clone()), key.to_owned(), Left::after(&window, offset, length));
+            let rest = stream::try_unfold(rest, |(bucket, key, left)| {
+                SendFuture::new(async move {
+                    if left.length == 0 {
+                        return Ok(None);
+                    }
+                    let archives = Self(bucket);
+                    let window = archives.window(&key, left.offset, left.length).await?;
+                    let left = Left::after(&window, left.offset, left.length);
+                    Ok(Some((window, (archives.0, key, left))))
+                })
+            });
+            Ok(Box::pin(stream::once(std::future::ready(Ok(window))).chain(rest)) as ArchiveStream)
         }))
     }
 
@@ -77,31 +79,38 @@ impl Archives for R2 {
     }
 }
 
-/// The chunks of a range, and an error at their end when they are fewer bytes than promised.
-struct Chunks {
-    bytes: SendWrapper<Pin<Box<ByteStream>>>,
-    missing_bytes: u64,
+/// What is still to be read of a range.
+struct Left {
+    offset: u64,
+    length: u64,
 }
 
-impl Stream for Chunks {
-    type Item = Result<Bytes, StorageError>;
+impl Left {
+    const fn after(window: &Bytes, offset: u64, length: u64) -> Self {
+        let read = window.len() as u64;
+        Self { offset: offset.saturating_add(read), length: length.saturating_sub(read) }
+    }
+}
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.bytes.0.poll_next_unpin(context) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Some(Ok(chunk))) => {
-                self.missing_bytes = self.missing_bytes.saturating_sub(chunk.len() as u64);
-                Poll::Ready(Some(Ok(Bytes::from(chunk))))
-            }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(failed(&error)))),
-            Poll::Ready(None) if self.missing_bytes > 0 => {
-                self.missing_bytes = 0;
-                Poll::Ready(Some(Err(StorageError::Failed("the transfer ended early".to_owned()))))
-            }
-            Poll::Ready(None) => Poll::Ready(None),
+impl R2 {
+    /// The first bytes of a range: whole windows but for its last one. A stream of the platform has chunks of 4 KB, and each
+    /// costs more than inflating it; nor does one stay open while a slice is written.
+    async fn window(&self, key: &str, offset: u64, length: u64) -> Result<Bytes, StorageError> {
+        let length = length.min(WINDOW_BYTES);
+        let range = Range::OffsetWithLength { offset, length };
+        let object = self.0.get(key).range(range).execute().await.map_err(|error| failed(&error))?;
+        let body = object.as_ref().and_then(worker::Object::body).ok_or(StorageError::Missing)?;
+        let bytes = body.bytes().await.map_err(|error| failed(&error))?;
+        if bytes.len() as u64 == length {
+            Ok(bytes.into())
+        } else {
+            Err(StorageError::Failed("the transfer ended early".to_owned()))
         }
     }
 }
+
+/// So much of an archive is in memory at once.
+const WINDOW_BYTES: u64 = 512 * 1024;
 
 /// One put for what fits in a part, a multipart upload for more.
 struct Upload {
