@@ -73,7 +73,7 @@ import:
 
 ## make bench   what it costs, as ratios to native SQLite in the same run (ROWS=, PARTS=import,slice,account,kill,...)
 bench: build
-	cargo bench --quiet --bench listenlog -- --rows $(ROWS) --only "$(PARTS)"
+	cargo bench --quiet --features bench --bench listenlog -- --rows $(ROWS) --only "$(PARTS)"
 
 ## make fuzz    hostile bytes for what reads uploads, guided by coverage (FUZZ_SECONDS= for each of three targets)
 # What cargo-fuzz passes, but for the sanitizer, which wants a nightly compiler: this is safe Rust.

@@ -1,9 +1,8 @@
 //! What the Worker does for one slice of rows from `make import`'s own unpacking, which is for the free plan: 10 ms of
 //! processor time for one request.
 //!
-//! The runtime's processor time is that of Worker, database and their plumbing together, and the plan's limit is the Worker's
-//! alone. What a request costs by itself shows in a slice of one row; the rows' share is what is beyond that, the
-//! database's part of it included.
+//! The limit is for the Worker alone, and its engine's profiler tells that time. Beside it stands the processor time of the
+//! whole runtime, which is that of Worker, database and their plumbing together.
 
 use std::{
     borrow::Cow,
@@ -34,17 +33,18 @@ const BOUND_MS: f64 = 10.0;
 
 pub fn measure(extent: Extent, worker: &Worker, archive: &[u8], report: &mut Report) -> Result<(), Failure> {
     let rows = rows(archive)?;
-    let times = if extent.quick { 3 } else { 25 };
+    let times = if extent.quick { 3 } else { 40 };
     for size in SIZES {
         say(&format!("Slices of {size} rows"));
         let cost = cost(worker, &rows, size, times)?;
-        let line = Line::new(format!("a slice of {size} rows: the runtime's processor time")).ours(format!(
-            "{:.1} ms ({:.1} ms until answered)",
+        let line = Line::new(format!("a slice of {size} rows: the Worker's own time")).ours(format!(
+            "{:.1} ms ({:.1} ms of the whole runtime, {:.1} ms until answered)",
+            cost.own_ms,
             cost.processor_ms,
             ms(cost.answered)
         ));
-        report.add(if size == 500 {
-            line.bound(format!("<= {BOUND_MS} ms")).reached(cost.processor_ms <= BOUND_MS)
+        report.add(if size == SENT_ROWS {
+            line.bound(format!("<= {BOUND_MS} ms")).reached(cost.own_ms <= BOUND_MS)
         } else {
             line
         });
@@ -54,6 +54,7 @@ pub fn measure(extent: Extent, worker: &Worker, archive: &[u8], report: &mut Rep
 
 struct Cost {
     answered: Duration,
+    own_ms: f64,
     processor_ms: f64,
 }
 
@@ -74,6 +75,8 @@ fn cost(worker: &Worker, rows: &[Row], size: usize, times: usize) -> Result<Cost
             Ok(json!({"file": 0, "from": number * size, "bytes_read": 0, "slice": slice, "end": null}))
         })
         .collect::<Result<_, Failure>>()?;
+    let mut inspector = worker.inspector()?;
+    inspector.start()?;
     let before = worker.processor_time().ok_or("the system does not tell processor times")?;
     let mut answered = Vec::new();
     for body in &bodies {
@@ -82,7 +85,9 @@ fn cost(worker: &Worker, rows: &[Row], size: usize, times: usize) -> Result<Cost
         answered.push(took);
     }
     let spent = worker.processor_time().unwrap_or_default().saturating_sub(before);
-    Ok(Cost { answered: Times::of(answered).median(), processor_ms: ms(spent) / number(bodies.len()) })
+    let count = number(bodies.len());
+    let own_ms = ms(inspector.stop()?) / count;
+    Ok(Cost { answered: Times::of(answered).median(), own_ms, processor_ms: ms(spent) / count })
 }
 
 /// The rows of the archive's first history file.

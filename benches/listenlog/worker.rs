@@ -9,7 +9,7 @@ use std::{
 
 use listenlog_workbench::{
     client::{Client, Response},
-    runtime::{Runtime, RuntimeOptions},
+    runtime::{Inspector, Runtime, RuntimeOptions},
 };
 use rusqlite::{Connection, Params, types::FromSql};
 use serde_json::{Value, json};
@@ -29,7 +29,8 @@ pub struct Worker {
 impl Worker {
     /// A Worker over a fresh state in `state`, with one user.
     pub fn start(state: &Path) -> Result<Self, Failure> {
-        let options = RuntimeOptions::new(state).var("ADMIN_AUTH_MODE", "token").var("ADMIN_TOKEN", ADMIN_TOKEN);
+        let mut options = RuntimeOptions::new(state).var("ADMIN_AUTH_MODE", "token").var("ADMIN_TOKEN", ADMIN_TOKEN);
+        options.is_inspected = true;
         let runtime = Runtime::start(options)?;
         let client = client_of(&runtime);
         let user = user_of(&client)?;
@@ -118,6 +119,11 @@ impl Worker {
         let group = self.runtime.process_group()?;
         let processes = fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());
         processes.filter(|process| is_of_runtime(process, group)).filter_map(|process| peak_bytes(&process)).max()
+    }
+
+    /// The profiler of the Worker's own engine.
+    pub fn inspector(&self) -> Result<Inspector, Failure> {
+        Ok(self.runtime.inspector()?)
     }
 
     /// Processor time that the runtime has taken so far: the Worker's, the database's and the queue's.

@@ -5,6 +5,8 @@
 //! sudden as a power cut.
 
 pub mod crons;
+#[cfg(feature = "inspector")]
+mod inspector;
 mod options;
 mod process;
 
@@ -23,6 +25,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::client::{Client, ClientError, Response};
 
+#[cfg(feature = "inspector")]
+pub use inspector::Inspector;
 pub use options::{RuntimeOptions, repository};
 use process::LeashedGroup;
 
@@ -31,6 +35,8 @@ use process::LeashedGroup;
 pub struct Runtime {
     options: RuntimeOptions,
     port: u16,
+    /// 0 when nobody asks the inspector.
+    inspector_port: u16,
     group: Option<LeashedGroup>,
 }
 
@@ -64,7 +70,9 @@ impl Runtime {
             Some(port) => port,
             None => free_port().map_err(|error| plain("No port is free", &error))?,
         };
-        let mut runtime = Self { options, port, group: None };
+        let inspector_port = if options.is_inspected { free_port() } else { Ok(0) };
+        let inspector_port = inspector_port.map_err(|error| plain("No port is free", &error))?;
+        let mut runtime = Self { options, port, inspector_port, group: None };
         runtime.apply_migrations()?;
         runtime.launch()?;
         Ok(runtime)
@@ -112,6 +120,15 @@ impl Runtime {
     /// A client of it, without credentials.
     pub fn client(&self) -> Client {
         Client::new(&self.url())
+    }
+
+    /// A connection to the Worker's inspector.
+    ///
+    /// # Errors
+    /// When the options did not ask for one, or it does not answer.
+    #[cfg(feature = "inspector")]
+    pub fn inspector(&self) -> io::Result<Inspector> {
+        Inspector::connect(self.inspector_port)
     }
 
     /// The process group, for measuring; `None` when it does not run.
@@ -164,7 +181,9 @@ impl Runtime {
     fn launch(&mut self) -> Result<(), RuntimeError> {
         let mut command = self.wrangler()?;
         command
-            .args(["dev", "--local", "--ip", "127.0.0.1", "--inspector-port", "0", "--port"])
+            .args(["dev", "--local", "--ip", "127.0.0.1", "--inspector-port"])
+            .arg(self.inspector_port.to_string())
+            .arg("--port")
             .arg(self.port.to_string())
             .arg("--persist-to")
             .arg(&self.options.state);

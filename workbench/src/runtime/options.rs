@@ -13,6 +13,8 @@ pub struct RuntimeOptions {
     pub state: PathBuf,
     /// `None` takes a free one.
     pub port: Option<u16>,
+    /// Whether its inspector can be asked.
+    pub is_inspected: bool,
     /// Variables and secrets, beside those of `wrangler.toml`.
     pub vars: Vec<(String, String)>,
     /// The Worker's output goes to `STATE/worker.log` rather than to the terminal.
@@ -38,6 +40,7 @@ impl RuntimeOptions {
             root,
             state: state.into(),
             port: None,
+            is_inspected: false,
             vars: Vec::new(),
             quiet: true,
             ready_within: Duration::from_mins(1),
