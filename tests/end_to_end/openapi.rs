@@ -41,7 +41,9 @@ fn fuzz(worker: &Worker, name: &str, document: &str, examples: u32, selection: &
     let output = Command::new(program)
         .args(["run", &format!("{}{document}", worker.runtime.url())])
         .args(["-H", &format!("Authorization: Bearer {ADMIN_TOKEN}"), "--checks", CHECKS])
-        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", &examples.to_string(), "--workers", "2"])
+        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", &examples.to_string()])
+        // One worker: the parser of Python 3.11 fails now and then when two threads are in it.
+        .args(["--workers", "1"])
         .args(["--seed", "20261130", "--generation-deterministic"])
         .args(["--request-timeout", "30", "--suppress-health-check", "all", "--warnings", "off", "--no-color"])
         .args(selection)
