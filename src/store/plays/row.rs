@@ -68,6 +68,10 @@ mod flag {
     pub const EXTENDED_LENGTH_UNKNOWN: i64 = 32;
     /// The extended row gave a URI and no names; that its track has names from elsewhere must not change its matching.
     pub const EXTENDED_WITHOUT_NAMES: i64 = 64;
+    /// Three bits from here: the kind that the account row states, by its number and one more, where it is not the play's.
+    pub const ACCOUNT_KIND_AT: u32 = 7;
+    /// The same for the API's item.
+    pub const API_KIND_AT: u32 = 10;
 }
 
 impl PlayRow {
@@ -87,6 +91,9 @@ impl PlayRow {
         let offset_ms = |observation: Option<&Observation>| Some(observation?.ended_at.since_ms(ended_at));
         let other_track =
             |observation: Option<&Observation>| observation.map(|seen| seen.track).filter(|seen| *seen != track);
+        let other_kind = |observation: Option<&Observation>, at: u32| {
+            observation.filter(|seen| seen.kind != play.kind()).map_or(0, |seen| (seen.kind.code() + 1) << at)
+        };
         let details = extended.map(|seen| &seen.details);
         let reason = |of: fn(&Details) -> &Option<Reason>| Some(of(details?).as_ref()?.to_stored());
         Self(
@@ -99,7 +106,7 @@ impl PlayRow {
             extended.and_then(|seen| Some(seen.ended_at.since_ms(seen.started_at?))),
             reason(|details| &details.reason_start),
             reason(|details| &details.reason_end),
-            flags(extended),
+            flags(extended) | other_kind(account, flag::ACCOUNT_KIND_AT) | other_kind(api, flag::API_KIND_AT),
             extended.and_then(|seen| seen.file),
             offset_ms(account),
             account.and_then(|seen| seen.ms_played),
@@ -140,10 +147,15 @@ impl PlayRow {
             seen.song = seen.song.filter(|_| !seen.details.without_names);
             seen
         });
-        let account =
-            self.11.map(|offset_ms| observe(Source::Account, offset_ms, self.13.unwrap_or(self.1), self.12, self.14));
+        let kind_at = |at: u32| Kind::from_code((self.9 >> at & 7) - 1).unwrap_or(kind);
+        let account = self.11.map(|offset_ms| {
+            let mut seen = observe(Source::Account, offset_ms, self.13.unwrap_or(self.1), self.12, self.14);
+            seen.kind = kind_at(flag::ACCOUNT_KIND_AT);
+            seen
+        });
         let api = self.15.map(|offset_ms| {
             let mut seen = observe(Source::Api, offset_ms, self.16.unwrap_or(self.1), None, None);
+            seen.kind = kind_at(flag::API_KIND_AT);
             seen.details.context_uri = self.17;
             seen
         });
@@ -294,6 +306,18 @@ pub mod tests {
             assert_eq!(PlayRow::of(&part, 0).into_play(&Identities::default()), part);
             let alone = Play::of(play.clone().slot(source).take().unwrap());
             assert_eq!(PlayRow::of(&alone, 0).into_play(&Identities::default()), alone);
+        }
+    }
+
+    #[test]
+    fn every_source_keeps_its_own_kind() {
+        for kind in Kind::ALL {
+            for other in Kind::ALL {
+                let mut play = play();
+                play.account.as_mut().unwrap().kind = kind;
+                play.api.as_mut().unwrap().kind = other;
+                assert_eq!(PlayRow::of(&play, 0).into_play(&Identities::default()), play);
+            }
         }
     }
 

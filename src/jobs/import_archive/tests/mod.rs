@@ -11,6 +11,7 @@ use listenlog_workbench::generator::{
 };
 use serde_json::{Value, json};
 
+use self::hostile::{array, row, zipped};
 use crate::{
     domain::instant::MINUTE_MS,
     testing::{TestApp, sqlite::Failure},
@@ -292,4 +293,21 @@ fn reaching_the_most_rows_is_partial_and_says_why() {
     assert_eq!(progress(&job, "rows_read"), 100);
     assert!(job["error_message"].as_str().unwrap().contains("IMPORT_MAX_RECORDS"), "{job}");
     assert_adds_up(&job);
+}
+
+#[test]
+fn a_row_that_goes_over_to_another_play_keeps_its_kind() {
+    let told = |ms_played: i64| json!({"endTime": "2021-01-01 00:00", "artistName": "Somebody", "trackName": "a", "msPlayed": ms_played});
+    let account = |rows: &[Value]| zipped(&[("StreamingHistory_music_0.json", &array(rows))]);
+    let video = zipped(&[("Streaming_History_Video_2021.json", &array(&[row(5, 60_000, "a")]))]);
+    let straight = app_with_user();
+    for archive in [video.clone(), account(&[told(30_000), told(60_000)])] {
+        import(&straight, archive);
+    }
+    let cut = app_with_user();
+    // Its minute is that of the video, until a row comes that has its length, too.
+    for archive in [account(&[told(30_000)]), video, account(&[told(60_000)])] {
+        import(&cut, archive);
+    }
+    assert_same(&cut.rows(PLAYS), &straight.rows(PLAYS), "PLAYS");
 }
