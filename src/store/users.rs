@@ -94,3 +94,10 @@ pub fn plays_changed(id: UserId, delta: i64, now: Millis) -> Statement {
         total_plays = total_plays + CAST(?2 AS INTEGER), updated_at = ?3 WHERE id = ?1";
     Statement::new(UPDATE).bind(id).bind(delta).bind(now)
 }
+
+/// The same for the names in them: a new version if the statement before this one changed anything.
+pub fn names_changed(id: UserId, now: Millis) -> Statement {
+    const UPDATE: &str = "UPDATE users SET plays_version = plays_version + 1, updated_at = ?2 \
+        WHERE id = ?1 AND changes() > 0";
+    Statement::new(UPDATE).bind(id).bind(now)
+}

@@ -310,7 +310,13 @@ impl Change {
             statements.push(users::plays_changed(what.user, self.delta, app.now()));
         }
         let removed = self.rows.iter().filter(|(_, row)| row.is_none()).map(|(key, _)| key);
-        statements.extend(tracks::upsert(what.tracks));
+        for names in tracks::upsert(what.tracks) {
+            statements.push(names);
+            if self.rows.is_empty() {
+                // Repeats of known plays may still bring names, or the other spelling of one.
+                statements.push(users::names_changed(what.user, app.now()));
+            }
+        }
         statements.extend(plays::delete(what.user, removed));
         statements.extend(plays::upsert(what.user, self.rows.values().flatten()));
         statements.extend(accounts(&self.taken_up));

@@ -296,6 +296,29 @@ fn reaching_the_most_rows_is_partial_and_says_why() {
 }
 
 #[test]
+fn names_that_come_with_known_plays_are_a_new_version() {
+    let app = app_with_user();
+    let by = |artist: &str| {
+        let mut row = row(1, 60_000, "a");
+        row["master_metadata_album_artist_name"] = json!(artist);
+        zipped(&[("endsong_0.json", &array(&[row]))])
+    };
+    let artist = || {
+        let answer = app.post("/tools/history.top_artists", &json!({"days": 3650})).json();
+        answer["items"][0]["artist_name"].clone()
+    };
+    import(&app, by("Tool"));
+    assert_eq!(artist(), "Tool");
+    // Of two spellings the smaller is kept.
+    let job = import(&app, by("TOOL"));
+    assert_eq!(progress(&job, "duplicate"), 1);
+    assert_eq!(artist(), "TOOL", "what was remembered of it is over");
+    let version = app.rows("SELECT plays_version FROM users");
+    import(&app, by("Tool"));
+    assert_eq!(app.rows("SELECT plays_version FROM users"), version);
+}
+
+#[test]
 fn a_row_that_goes_over_to_another_play_keeps_its_kind() {
     let told = |ms_played: i64| json!({"endTime": "2021-01-01 00:00", "artistName": "Somebody", "trackName": "a", "msPlayed": ms_played});
     let account = |rows: &[Value]| zipped(&[("StreamingHistory_music_0.json", &array(rows))]);
