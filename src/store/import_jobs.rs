@@ -22,7 +22,7 @@ use crate::domain::{
 
 pub use self::{
     ending::{archive_keys, finish, forget_old_archives, recount},
-    lease::{Claimed, Lease, claim, pause, release, take_back_stuck},
+    lease::{Claimed, Lease, claim, hand_on, pause, release, take_back_stuck},
     orders::{Cancelled, Retried, cancel, cancel_where_asked, retry},
     progress::{Progress, settle_file, written_on},
     rejects::{KeptReject, RejectedRow, insert_rejects, rejects},

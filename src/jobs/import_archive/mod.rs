@@ -37,7 +37,7 @@ use crate::{
     },
 };
 
-/// Runs without any progress before a job is given up.
+/// Runs without any progress before a job is given up, whether they failed or were never heard of again.
 const MAX_ATTEMPTS: i64 = 5;
 
 /// Works on a job, if nobody else does, and logs what that cost.
@@ -70,6 +70,15 @@ async fn attempt(app: &App, id: ImportJobId) -> Verdict {
     };
     let lease = claimed.lease.clone();
     let (user, attempts) = (claimed.job.user_id, claimed.job.attempts);
+    if attempts > MAX_ATTEMPTS {
+        tracing::error!(
+            import_job_id = id.0,
+            user_id = user.0,
+            attempts,
+            "An import's workers fell silent, one after the other"
+        );
+        return give_back(app, &lease, attempts).await;
+    }
     match work(app, claimed).await {
         Ok(Ended::Finished) => Verdict::Done,
         Ok(Ended::ToBeContinued) => {
@@ -114,6 +123,7 @@ async fn work(app: &App, claimed: Claimed) -> Result<Ended, AppError> {
             }
             Err(error) => return Err(error),
         };
+        let mut end = Room::Left;
         for file in &mut files {
             if file.status.is_settled() {
                 reading.pass(file.bytes_read);
@@ -124,11 +134,15 @@ async fn work(app: &App, claimed: Claimed) -> Result<Ended, AppError> {
             if room == Room::Left {
                 room = reading.read(&mut slices, file, left).await?;
             }
-            match room {
-                Room::Left | Room::CapReached => {}
-                Room::RunIsFull => return Ok(Ended::ToBeContinued),
-                Room::DayIsFull => return Ok(Ended::DayIsFull),
+            if matches!(room, Room::RunIsFull | Room::DayIsFull) {
+                end = room;
+                break;
             }
+        }
+        match end {
+            Room::Left | Room::CapReached => {}
+            Room::RunIsFull => return Ok(Ended::ToBeContinued),
+            Room::DayIsFull => return Ok(Ended::DayIsFull),
         }
     }
     finish(app, job.id, lease.guard()).await?;
@@ -143,7 +157,7 @@ async fn rows_left_today(app: &App) -> Result<u64, StoreError> {
 }
 
 async fn go_on(app: &App, id: ImportJobId, lease: &Lease) -> Result<(), AppError> {
-    import_jobs::release(&*app.db, lease).await?;
+    import_jobs::hand_on(&*app.db, lease).await?;
     app.queue.send(&JobMessage::ImportArchive { import_job_id: id }).await?;
     Ok(())
 }

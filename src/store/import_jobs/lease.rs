@@ -78,6 +78,14 @@ pub async fn release(db: &dyn Db, lease: &Lease) -> Result<bool, StoreError> {
     Ok(!released.rows.is_empty())
 }
 
+/// Gives the job back at the end of a run that did all that one run may: that is progress, even where it was over files
+/// without rows. Attempts begin anew.
+pub async fn hand_on(db: &dyn Db, lease: &Lease) -> Result<(), StoreError> {
+    const HAND_ON: &str = "UPDATE import_jobs SET lease_token = NULL, lease_until = NULL, attempts = 0 \
+        WHERE id = ?1 AND lease_token = ?2";
+    db.run(Statement::new(HAND_ON).bind(lease.job).bind(lease.token.as_str())).await.map(drop)
+}
+
 /// Gives the job back and leaves it alone until `resume_at`. Waiting is no failure: attempts begin anew.
 pub async fn pause(db: &dyn Db, lease: &Lease, resume_at: Millis, reason: &str) -> Result<(), StoreError> {
     const PAUSE: &str = "UPDATE import_jobs SET lease_token = NULL, lease_until = NULL, attempts = 0, \

@@ -3,7 +3,11 @@
 use listenlog_workbench::generator::{FieldSet, write_extended};
 use serde_json::{Value, json};
 
-use super::{COUNTERS, PLAYS, app_with_user, app_with_vars, assert_adds_up, assert_same, import, life, recover};
+use super::{
+    COUNTERS, PLAYS, app_with_user, app_with_vars, assert_adds_up, assert_same,
+    hostile::{array, row, zipped},
+    import, life, recover,
+};
 use crate::{
     domain::instant::{DAY_MS, MINUTE_MS},
     jobs::schedule,
@@ -243,4 +247,45 @@ fn two_uploads_of_one_archive_at_the_same_moment_are_one_import() {
         });
     }
     assert!(met >= 2, "before the look, and between the look and the writing: {met}");
+}
+
+fn work_off_one(app: &TestApp) {
+    let message = serde_json::to_string(&app.queue.take().unwrap()).unwrap();
+    _ = futures_executor::block_on(crate::jobs::handle(&app.app, &message));
+}
+
+#[test]
+fn an_import_whose_workers_all_die_is_given_up() {
+    let app = app_with_user();
+    let id = app.upload(1, archive(51));
+    for _ in 0..12 {
+        while app.queue.len() > 0 {
+            app.db.fail_after(2, Failure::Gone);
+            work_off_one(&app);
+            app.db.heal();
+        }
+        app.clock.set(app.app.now().plus_ms(3 * MINUTE_MS));
+        app.sweep();
+    }
+    let job = app.import_job(id);
+    assert_eq!(job["status"], "error", "{job}");
+    assert_eq!(order(&app, id, "retry").0, 202);
+    recover(&app);
+    assert_eq!(app.import_job(id)["status"], "success");
+}
+
+#[test]
+fn full_runs_over_files_without_rows_are_progress() {
+    let names: Vec<String> = (0..1_700).map(|number| format!("endsong_{number}.json")).collect();
+    let mut files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"[]".as_slice())).collect();
+    let good = array(&[row(1, 60_000, "a")]);
+    files.push(("endsong_last.json", &good));
+    let app = app_with_user();
+    let id = app.upload(1, zipped(&files));
+    (0..7).for_each(|_| work_off_one(&app));
+    // The first failure there is.
+    app.db.fail_after(3, Failure::Says("D1_ERROR: something that is never right"));
+    work_off_one(&app);
+    recover(&app);
+    assert_eq!(app.import_job(id)["status"], "success");
 }
