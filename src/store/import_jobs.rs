@@ -24,7 +24,7 @@ pub use self::{
     ending::{archive_keys, finish, forget_old_archives, recount},
     lease::{Claimed, Lease, claim, hand_on, pause, release, take_back_stuck},
     orders::{Cancelled, Retried, cancel, cancel_where_asked, retry},
-    progress::{Progress, settle_file, written_on},
+    progress::{Progress, settle_file, tell_written, written_on},
     rejects::{KeptReject, RejectedRow, insert_rejects, rejects},
 };
 

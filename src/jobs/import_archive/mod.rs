@@ -139,6 +139,7 @@ async fn work(app: &App, claimed: Claimed) -> Result<Ended, AppError> {
                 break;
             }
         }
+        slices.tell_rest().await?;
         match end {
             Room::Left | Room::CapReached => {}
             Room::RunIsFull => return Ok(Ended::ToBeContinued),

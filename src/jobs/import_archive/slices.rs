@@ -51,6 +51,8 @@ pub struct Slices<'a> {
     rejected_before: u64,
     usage_before: Usage,
     rows_written_told: u64,
+    /// Of all runs: what the job's row says.
+    job_rows_written: u64,
     /// Rows that may still be written today.
     rows_left_today: u64,
 }
@@ -68,6 +70,7 @@ impl<'a> Slices<'a> {
             rejected_before: 0,
             usage_before,
             rows_written_told: usage_before.rows_written,
+            job_rows_written: job.rows_written.unsigned_abs(),
             rows_left_today,
         }
     }
@@ -179,12 +182,26 @@ impl<'a> Slices<'a> {
         let untold = rows_written.saturating_sub(self.rows_written_told);
         slice.settle(self.app, destination, &self.stored_tracks, untold, self.lease.guard()).await?;
         self.rows_written_told = rows_written;
+        self.job_rows_written += untold;
         self.rejected_before += slice.rejected();
         self.rows_in_run += slice.rows();
         if self.stored_tracks.len() > MAX_STORED_TRACKS {
             self.stored_tracks.clear();
         }
         self.stored_tracks.extend(slice.complete_tracks());
+        Ok(())
+    }
+
+    /// Tells the job of what its last slice wrote: a slice cannot tell of itself, and the next run's are the next to tell.
+    pub async fn tell_rest(&mut self) -> Result<(), AppError> {
+        let rows_written = self.app.db.usage().rows_written;
+        let rest = rows_written.saturating_sub(self.rows_written_told);
+        if rest == 0 {
+            return Ok(());
+        }
+        let told = import_jobs::tell_written(self.job.id, self.job_rows_written, rest, self.app.now());
+        self.app.db.batch(vec![self.lease.guard(), told]).await?;
+        (self.rows_written_told, self.job_rows_written) = (rows_written, self.job_rows_written + rest);
         Ok(())
     }
 

@@ -103,6 +103,15 @@ impl Progress {
     }
 }
 
+/// Tells a job of rows that were written since a slice last told of them. `told` is what it was told of before, so that a
+/// repeat changes nothing.
+pub fn tell_written(job: ImportJobId, told: u64, rows_written: u64, now: Millis) -> Statement {
+    const TELL: &str = "UPDATE import_jobs SET rows_written = rows_written + CAST(?3 AS INTEGER), \
+        written_on_day = CAST(?3 AS INTEGER) + CASE WHEN written_on = ?4 THEN written_on_day ELSE 0 END, \
+        written_on = ?4 WHERE id = ?1 AND rows_written = ?2";
+    Statement::new(TELL).bind(job).bind(told).bind(rows_written).bind(now.0.div_euclid(DAY_MS))
+}
+
 fn json_of(counts: &impl serde::Serialize) -> String {
     serde_json::to_string(counts).unwrap_or_else(|_| "{}".to_owned())
 }

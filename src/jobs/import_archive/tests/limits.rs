@@ -114,3 +114,16 @@ fn a_message_is_small_whatever_it_is_about() {
     let message = JobMessage::ImportArchive { import_job_id: crate::domain::ids::ImportJobId(i64::MAX) };
     assert!(serde_json::to_string(&message).unwrap().len() < 128);
 }
+
+#[test]
+fn however_many_runs_a_day_has_no_more_rows_are_written_than_it_may_have() {
+    let rows: Vec<serde_json::Value> = (0..2_800).map(|at| row(at * 30, 30_000, &format!("t{}", at % 50))).collect();
+    let app =
+        app_with_vars(&[("CLOUDFLARE_PLAN", "free"), ("IMPORT_SLICE_ROWS", "100"), ("IMPORT_ROWS_PER_DAY", "2000")]);
+    let id = app.upload(1, zipped(&[("endsong_0.json", &array(&rows))]));
+    let before = app.app.db.usage().rows_written;
+    app.drain();
+    assert!(app.import_job(id)["paused_until"].is_string(), "{}", app.import_job(id));
+    let written = app.app.db.usage().rows_written - before;
+    assert!(of_runs(&app, "queries").len() > 3 && (1_600..=2_000).contains(&written), "{written}");
+}
