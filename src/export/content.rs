@@ -35,6 +35,8 @@ pub(super) struct Content {
     excerpts: u64,
     rows_read: u64,
     useless_rows: u32,
+    /// Those of an extended history before the row to resume at, which are not looked at again.
+    useless_before: u32,
     resume_at_row: u64,
     bytes: u64,
     hint: FileHint,
@@ -52,6 +54,7 @@ impl Content {
             excerpts: 0,
             rows_read: 0,
             useless_rows: 0,
+            useless_before: 0,
             resume_at_row,
             bytes: 0,
             hint,
@@ -64,6 +67,11 @@ impl Content {
     /// Begins with tracks that are known from other files, or hands over those it knows.
     pub const fn track_ids(&mut self) -> &mut TrackIds {
         &mut self.ids
+    }
+
+    /// Says how many rows before the one to resume at were of no use.
+    pub fn after_useless(&mut self, rows: u64) {
+        self.useless_before = u32::try_from(rows).unwrap_or(u32::MAX);
     }
 
     pub const fn format(&self) -> Option<Format> {
@@ -207,9 +215,12 @@ impl Content {
     }
 
     fn give(&mut self, row: Row, rows: &mut Vec<Row>) -> Result<(), FileError> {
-        if !matches!(row, Row::Play(_)) {
+        let is_extended = self.format == Some(Format::Extended);
+        let was_counted = is_extended && self.rows_read < self.resume_at_row;
+        if !matches!(row, Row::Play(_)) && !was_counted {
             self.useless_rows = self.useless_rows.saturating_add(1);
-            if self.useless_rows > MAX_USELESS_ROWS {
+            let before = if is_extended { self.useless_before } else { 0 };
+            if self.useless_rows.saturating_add(before) > MAX_USELESS_ROWS {
                 return Err(FileError::TooManyUselessRows);
             }
         }

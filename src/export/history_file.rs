@@ -89,6 +89,14 @@ impl HistoryFile {
         Self { packing, ..Self::plain(hint, resume_at_row, limits, now, file) }
     }
 
+    /// Says how many of the rows before the one to resume at were of no use, so that the limit of such rows is that of one
+    /// straight reading.
+    #[must_use]
+    pub fn after_useless(mut self, rows: u64) -> Self {
+        self.content.after_useless(rows);
+        self
+    }
+
     /// Takes the next bytes of the file and appends the rows they complete. All of a chunk's rows are in memory at
     /// once, and deflate can make a thousand bytes of one: feed some kilobytes at a time and take the rows out.
     ///

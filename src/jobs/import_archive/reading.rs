@@ -13,7 +13,7 @@ use crate::{
     error::AppError,
     export::{
         ArchiveError, ByteRange, Directory, DirectoryReader, Entry, FileError, FileHint, Format, HistoryFile, Limits,
-        TrackIds, sniff, sniff_gzip, sniff_plain,
+        SkipReason, TrackIds, sniff, sniff_gzip, sniff_plain,
     },
     store::import_jobs::{ArchiveForm, FileStatus, ImportFile, ImportJob},
 };
@@ -70,7 +70,7 @@ impl<'a> Reading<'a> {
     pub async fn read(&mut self, slices: &mut Slices<'_>, file: &ImportFile, rows_left: u64) -> Result<Room, AppError> {
         slices.begin_file(file);
         let (mut history, range) = match self.begin(file) {
-            Ok(opened) => opened,
+            Ok((history, range)) => (history.after_useless(useless(file)), range),
             Err(sentence) => {
                 slices.settle(file, None, FileStatus::Unreadable, Some(&sentence)).await?;
                 return Ok(Room::Left);
@@ -162,6 +162,12 @@ impl<'a> Reading<'a> {
             full => Outcome::Stopped(full),
         })
     }
+}
+
+/// Rows of a file so far that the export itself had no use for. Left-out private sessions are plays.
+fn useless(file: &ImportFile) -> u64 {
+    let left_out = file.counts_by_reason().get(SkipReason::Incognito.as_str()).copied().unwrap_or(0);
+    (file.skipped + file.rejected).saturating_sub(left_out)
 }
 
 enum Outcome {

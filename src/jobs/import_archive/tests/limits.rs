@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{
     COUNTERS, PLAYS, app_with_vars, assert_same,
     hostile::{array, row, zipped},
-    import, life, progress,
+    import, life, progress, recover,
 };
 use crate::{
     domain::instant::{DAY_MS, MINUTE_MS, Millis},
@@ -126,4 +126,23 @@ fn however_many_runs_a_day_has_no_more_rows_are_written_than_it_may_have() {
     assert!(app.import_job(id)["paused_until"].is_string(), "{}", app.import_job(id));
     let written = app.app.db.usage().rows_written - before;
     assert!(of_runs(&app, "queries").len() > 3 && (1_600..=2_000).contains(&written), "{written}");
+}
+
+#[test]
+fn rows_of_no_use_are_too_many_wherever_a_worker_dies() {
+    let useless = json!({"ts": "2021-01-01T00:00:00Z", "ms_played": 1});
+    let rows: Vec<_> = std::iter::once(row(1, 60_000, "a")).chain(vec![useless; 60_000]).collect();
+    let archive = zipped(&[("endsong_0.json", &array(&rows))]);
+    let straight = app_with_vars(&[]);
+    assert_eq!(import(&straight, archive.clone())["status"], "partial");
+    let app = app_with_vars(&[]);
+    app.upload(1, archive);
+    app.db.fail_after(8, Failure::Gone);
+    let message = serde_json::to_string(&app.queue.take().unwrap()).unwrap();
+    _ = futures_executor::block_on(crate::jobs::handle(&app.app, &message));
+    app.db.heal();
+    let read = app.rows("SELECT rows_read FROM import_files WHERE rows_read BETWEEN 1 AND 45000");
+    assert_eq!(read.len(), 1, "killed half way");
+    recover(&app);
+    assert_same(&app.rows(COUNTERS), &straight.rows(COUNTERS), "COUNTERS");
 }
