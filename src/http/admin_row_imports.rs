@@ -386,8 +386,8 @@ pub async fn verify(State(app): State<App>, Path(id): Path<String>) -> Result<Re
             let detail = format!("{open} files are not at their end; send their slices first.");
             return Ok(Problem::new(StatusCode::CONFLICT, detail).into_response());
         }
-        match import_archive::finish(&app, job, row_imports::takes_slices(job)).await {
-            // Asked twice at once.
+        match import_archive::finish(&app, job, row_imports::is_sent(job)).await {
+            // Asked twice at once, or a slice came in between.
             Ok(()) | Err(AppError::Store(StoreError::AssertionFailed)) => {}
             Err(error) => return Err(error),
         }

@@ -124,6 +124,15 @@ pub fn takes_slices(id: ImportJobId) -> Statement {
         .bind(id)
 }
 
+/// Holds while every row is here, and the import is not over.
+pub fn is_sent(id: ImportJobId) -> Statement {
+    assert_that(
+        "EXISTS (SELECT 1 FROM import_jobs WHERE id = ?1 AND status = 'running' AND archive_form = 'rows') \
+         AND NOT EXISTS (SELECT 1 FROM import_files WHERE import_job_id = ?1 AND status IN ('pending', 'running'))",
+    )
+    .bind(id)
+}
+
 /// Ends a file at a cursor.
 ///
 /// # Errors

@@ -12,6 +12,7 @@ use crate::{
     testing::{
         TestApp,
         row_sender::{RowSender, entries, rows_of, slice},
+        sqlite::Failure,
     },
 };
 
@@ -220,5 +221,21 @@ fn personal_values_are_not_even_sent() {
                 assert!(!text.contains(personal), "{personal}");
             }
         }
+    }
+}
+
+#[test]
+fn a_slice_that_comes_during_the_recount_is_not_passed_over_in_silence() {
+    let archive = extended(40);
+    // All calls up to the last, which ends the import.
+    for calls in 0..4 {
+        let app = app_with_user();
+        let mut sender = RowSender::open(&app, 1, &archive);
+        sender.send_rows(&archive, 5_000);
+        let slice = "UPDATE import_files SET status = 'running', rows_read = rows_read + 1, duplicate = duplicate + 1";
+        app.db.fail_after(calls, Failure::Intruder(slice));
+        app.post(&format!("/admin/import-jobs/{}/verify", sender.id), &Value::Null);
+        let status = app.rows("SELECT 1 FROM import_jobs WHERE status = 'success'");
+        assert!(status.is_empty(), "after {calls} calls");
     }
 }
