@@ -85,6 +85,9 @@ impl Serialize for Scopes {
     }
 }
 
+/// Of a secret, behind its prefix.
+const SECRET_DIGITS: usize = 64;
+
 /// How a credential came to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialKind {
@@ -92,15 +95,18 @@ pub enum CredentialKind {
     AssistantToken,
     /// An access token that the user's consent gave to an OAuth client.
     Grant,
+    /// The admin made it for somebody who shall do some of the admin's work.
+    RoleToken,
 }
 
 impl CredentialKind {
-    const ALL: [Self; 2] = [Self::AssistantToken, Self::Grant];
+    const ALL: [Self; 3] = [Self::AssistantToken, Self::Grant, Self::RoleToken];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::AssistantToken => "token",
             Self::Grant => "grant",
+            Self::RoleToken => "role_token",
         }
     }
 
@@ -109,6 +115,7 @@ impl CredentialKind {
         match self {
             Self::AssistantToken => "listenlog_token_",
             Self::Grant => "listenlog_grant_",
+            Self::RoleToken => "listenlog_admin_",
         }
     }
 
@@ -120,6 +127,12 @@ impl CredentialKind {
     /// A secret of 256 bits, from two draws of 128.
     pub fn secret(self, random_hex: &[String; 2]) -> String {
         [self.prefix(), &random_hex.concat()].concat()
+    }
+
+    /// The hash of what could have been made by [`Self::secret`]; for anything else nobody needs to look.
+    pub fn hash_of(self, secret: &str) -> Option<SecretHash> {
+        let digits = secret.strip_prefix(self.prefix())?;
+        hexadecimal::is_digits(digits, SECRET_DIGITS).then(|| SecretHash::of(secret))
     }
 }
 
@@ -170,7 +183,11 @@ mod tests {
         for kind in CredentialKind::ALL {
             let secret = kind.secret(&["0".repeat(32), "f".repeat(32)]);
             assert_eq!(CredentialKind::of_secret(&secret), Some(kind));
-            assert_eq!(secret.len(), kind.prefix().len() + 64);
+            assert_eq!(secret.len(), kind.prefix().len() + SECRET_DIGITS);
+            assert_eq!(kind.hash_of(&secret), Some(SecretHash::of(&secret)));
+            for other in [&secret[1..], &secret[..secret.len() - 1], &secret.to_uppercase(), &format!("{secret}0")] {
+                assert_eq!(kind.hash_of(other), None, "{other}");
+            }
             assert!(!SecretHash::of(&secret).as_str().contains("ffff"));
         }
         assert_eq!(CredentialKind::of_secret("the-admin-token"), None);

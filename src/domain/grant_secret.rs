@@ -5,7 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::credential::{CredentialKind, SecretHash};
+use super::{
+    credential::{CredentialKind, SecretHash},
+    hexadecimal::is_digits,
+};
 
 /// A grant's row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,12 +77,9 @@ impl GrantSecret {
     pub fn parse(kind: SecretKind, text: &str) -> Option<Self> {
         let mut parts = text.strip_prefix(kind.prefix())?.split('.');
         let (id, family, own) = (parts.next()?, parts.next()?, parts.next()?);
-        let is_hex = |part: &str, digits: usize| {
-            part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-        };
         let is_plain_id = (1..=16).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit());
         let grant = id.parse().ok().filter(|id| is_plain_id && (1..=MAX_ID).contains(id)).map(GrantId)?;
-        let is_whole = is_hex(family, FAMILY_DIGITS) && is_hex(own, OWN_DIGITS) && parts.next().is_none();
+        let is_whole = is_digits(family, FAMILY_DIGITS) && is_digits(own, OWN_DIGITS) && parts.next().is_none();
         is_whole.then(|| Self { grant, family: family.to_owned(), text: text.to_owned() })
     }
 

@@ -14,6 +14,7 @@ pub mod matching;
 pub mod normal_form;
 pub mod observation;
 pub mod play;
+pub mod role;
 pub mod tally;
 pub mod track;
 pub mod window;

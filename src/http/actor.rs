@@ -4,34 +4,40 @@
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 
-use super::{auth::Caller, request_id::RequestId};
+use super::{auth::Recognised, request_id::RequestId};
 use crate::{
     app::App,
     config::AdminAccess,
     domain::credential::CredentialKind,
     error::AppError,
-    store::audit::{Actor, Credential},
+    store::audit::{Actor, Credential, UsedToken},
 };
 
 impl FromRequestParts<App> for Actor {
     type Rejection = AppError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, AppError> {
-        let caller = parts.extensions.get::<Caller>().copied();
-        let caller = caller.ok_or(AppError::Internal("a change on a route without a credential check"))?;
+        let recognised = parts.extensions.get::<Recognised>();
+        let recognised = recognised.ok_or(AppError::Internal("a change on a route without a credential check"))?;
         let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-        Ok(Self { credential: credential(app, caller), request_id })
+        Ok(actor(app, recognised, request_id))
     }
 }
 
-pub fn credential(app: &App, caller: Caller) -> Credential {
-    match (caller, &app.config.admin) {
-        (Caller::User(issued), _) => match issued.kind {
-            CredentialKind::AssistantToken => Credential::AssistantToken,
-            CredentialKind::Grant => Credential::OauthGrant,
+pub fn actor(app: &App, recognised: &Recognised, request_id: String) -> Actor {
+    let (credential, token) = match (recognised, &app.config.admin) {
+        (Recognised::OfUser(issued), _) => match issued.kind {
+            CredentialKind::AssistantToken => (Credential::AssistantToken, None),
+            CredentialKind::Grant => (Credential::OauthGrant, None),
+            CredentialKind::RoleToken => (Credential::RoleToken, None),
         },
-        (Caller::Admin, Ok(AdminAccess::Token { .. })) => Credential::AdminToken,
-        (Caller::Admin, Ok(AdminAccess::Basic { .. })) => Credential::AdminPassword,
-        (Caller::Admin, Ok(AdminAccess::Disabled) | Err(_)) => Credential::OpenDoor,
-    }
+        (Recognised::WithRole(token), _) => {
+            let used = UsedToken { id: token.id, label: token.label.clone(), role: token.role };
+            (Credential::RoleToken, Some(used))
+        }
+        (Recognised::Configured, Ok(AdminAccess::Token { .. })) => (Credential::AdminToken, None),
+        (Recognised::Configured, Ok(AdminAccess::Basic { .. })) => (Credential::AdminPassword, None),
+        (Recognised::Configured, Ok(AdminAccess::Disabled) | Err(_)) => (Credential::OpenDoor, None),
+    };
+    Actor { credential, token, request_id }
 }

@@ -23,6 +23,9 @@ pub struct AuditView {
     at: Millis,
     /// What the request was let in with.
     credential: Credential,
+    /// The token, where it was one with a role: what it was then, whether or not it still is. Null: the admin's own credential.
+    #[cfg_attr(test, schemars(with = "Option<audit::UsedToken>"))]
+    token: Option<Value>,
     /// `thing.verb`, such as `user.update`.
     action: String,
     /// The thing's path below `/admin`, such as `users/1`.
@@ -39,6 +42,7 @@ impl From<Recorded> for AuditView {
             id: row.id,
             at: row.at,
             credential: row.credential,
+            token: audit::value(row.token_json.as_deref()),
             action: row.action,
             target: row.target,
             user_id: row.user_id,

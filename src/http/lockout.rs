@@ -2,8 +2,8 @@
 //!
 //! Must stay true: failures are counted by the address that the platform saw, never by what was presented, so that another
 //! guess is no fresh start; who presents nothing guesses nothing, and is only asked for a credential; while an address
-//! waits, its credentials are not looked at, right or wrong, so that guessing tells nothing, unless they were issued here and so
-//! are beyond guessing; neither a waiting address nor one that presents nothing costs a read of its body or a log row.
+//! waits, its credentials are not looked at, right or wrong, so that guessing tells nothing, unless they were issued to an assistant
+//! and so are beyond guessing; neither a waiting address nor one that presents nothing costs a read of its body or a log row.
 
 use std::{
     collections::HashMap,
@@ -90,10 +90,10 @@ enum Presented {
     /// Nothing that could open anything: browsers ask so before they show their form, OAuth clients before they look for the
     /// way in, and whoever watches whether the door stands.
     Nothing,
-    /// What looks as if it was issued here: 256 random bits, which nobody guesses. Assistants of many people share their
-    /// addresses, so that one stale token must not shut out the others, or the admin.
+    /// What looks as if it was issued here to an assistant: 256 random bits, which nobody guesses. Assistants of many people share
+    /// their addresses, so that one stale token must not shut out the others, or the admin.
     Issued,
-    /// Anything else: a guess, if it is wrong.
+    /// Anything else: a guess, if it is wrong. So is a token with a role, which opens as much as the admin's credential may.
     Secret,
 }
 
@@ -107,12 +107,16 @@ impl Presented {
             .collect();
         if secrets.is_empty() {
             Self::Nothing
-        } else if secrets.iter().all(|secret| CredentialKind::of_secret(secret).is_some()) {
+        } else if secrets.iter().all(|secret| is_an_assistant_s(secret)) {
             Self::Issued
         } else {
             Self::Secret
         }
     }
+}
+
+fn is_an_assistant_s(secret: &str) -> bool {
+    CredentialKind::of_secret(secret).is_some_and(|kind| kind != CredentialKind::RoleToken)
 }
 
 /// The answer to an address that has to wait.
@@ -237,6 +241,19 @@ mod tests {
         // A guess beside such a token is a guess.
         assert_eq!(knock(&app, &["Bearer listenlog_token_0000", "Bearer guess"]).status, 401);
         assert_eq!(ask(&app, "192.0.2.1", ADMIN_TOKEN).status, 429);
+    }
+
+    #[test]
+    fn a_wrong_token_with_a_role_is_a_guess_like_any_other() {
+        let app = TestApp::new();
+        let wanted = serde_json::json!({"label": "shift", "role": "admin"});
+        let right = app.post("/admin/tokens", &wanted).json()["token"].as_str().unwrap().to_owned();
+        app.failed_logins.allow(1);
+        for wrong in [format!("listenlog_admin_{}", "0".repeat(64)), "listenlog_admin_0".to_owned()] {
+            assert_eq!(ask(&app, "192.0.2.1", &wrong).status, 401);
+        }
+        assert_eq!(ask(&app, "192.0.2.1", &right).status, 429);
+        assert_eq!(ask(&app, "192.0.2.2", &right).status, 200);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! HTTP: every route on this page, and what all of them have in common.
 //!
-//! Must stay true: a route says in its line who is let through; the check is applied once for each group, before a body is read; every answer
-//! carries a request id and the security headers; an unknown path or method is a problem document like any other error.
+//! Must stay true: a route says in its line who is let through, and which role it takes; the check is applied once for each group, before a
+//! body is read; every answer carries a request id and the security headers; an unknown path or method is a problem document like any other error.
 
 pub mod actions;
 pub mod actor;
@@ -12,6 +12,7 @@ pub mod admin_imports;
 pub mod admin_job_runs;
 pub mod admin_logs;
 pub mod admin_maintenance;
+pub mod admin_role_tokens;
 pub mod admin_row_imports;
 pub mod admin_schedule;
 pub mod admin_spotify;
@@ -26,6 +27,7 @@ pub mod entrance;
 pub mod health;
 pub mod history;
 pub mod html;
+pub mod issuing;
 pub mod lockout;
 pub mod metrics;
 pub mod oauth;
@@ -45,11 +47,11 @@ use axum::{
     Router,
     http::{Method, StatusCode, header},
     middleware::{from_fn, from_fn_with_state},
-    routing::{MethodRouter, any, delete, get, post},
+    routing::{MethodRouter, any, delete, get, patch, post},
 };
 use tower_http::cors::CorsLayer;
 
-use crate::{app::App, error::Problem, mcp};
+use crate::{app::App, domain::role::Role, error::Problem, mcp};
 
 /// Who is let through to a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,11 +60,11 @@ pub enum Access {
     Public,
     /// Whoever may ask about a history: the admin, and credentials of one user.
     Asking,
-    /// The admin alone.
-    Admin,
+    /// The admin, and tokens with this role or a larger one.
+    Admin(Role),
 }
 
-/// One path of the router with all methods it answers.
+/// One path of the router with methods it answers. Methods that take another role stand in a line of their own.
 pub struct Route {
     pub path: &'static str,
     pub access: Access,
@@ -77,8 +79,19 @@ const fn asking(path: &'static str, methods: MethodRouter<App>) -> Route {
     Route { path, access: Access::Asking, methods }
 }
 
+/// For looking: it changes nothing, and tells nothing of credentials or of who did what.
+const fn viewer(path: &'static str, methods: MethodRouter<App>) -> Route {
+    Route { path, access: Access::Admin(Role::Viewer), methods }
+}
+
+/// For the everyday work: what it does can be done again, or undone.
+const fn operator(path: &'static str, methods: MethodRouter<App>) -> Route {
+    Route { path, access: Access::Admin(Role::Operator), methods }
+}
+
+/// For all else: who is let in, what is gone for good, and the record of who did what.
 const fn admin(path: &'static str, methods: MethodRouter<App>) -> Route {
-    Route { path, access: Access::Admin, methods }
+    Route { path, access: Access::Admin(Role::Admin), methods }
 }
 
 /// Every route there is.
@@ -102,58 +115,59 @@ pub fn routes() -> Vec<Route> {
         asking("/tools/{name}", post(tools::call_by_name)),
         asking("/history/users/{user_id}/plays", get(history::plays)),
         asking("/history/users/{user_id}/{question}", get(history::ask)),
-        admin("/admin/users", get(admin_users::list).post(admin_users::create)),
-        admin(
-            "/admin/users/{user_id}/spotify-connection",
-            get(admin_spotify::connection).post(admin_spotify::make_link).delete(admin_spotify::disconnect),
-        ),
+        viewer("/admin/users", get(admin_users::list)),
+        operator("/admin/users", post(admin_users::create)),
+        viewer("/admin/users/{user_id}", get(admin_users::show)),
+        operator("/admin/users/{user_id}", patch(admin_users::update)),
+        admin("/admin/users/{user_id}", delete(admin_user_deletion::delete)),
+        viewer("/admin/users/{user_id}/spotify-connection", get(admin_spotify::connection)),
+        operator("/admin/users/{user_id}/spotify-connection", post(admin_spotify::make_link)),
+        admin("/admin/users/{user_id}/spotify-connection", delete(admin_spotify::disconnect)),
         admin(
             "/admin/users/{user_id}/spotify-credentials",
             get(admin_spotify::credentials)
                 .put(admin_spotify::set_credentials)
                 .delete(admin_spotify::delete_credentials),
         ),
-        admin("/admin/users/{user_id}/pause", post(admin_sync::pause)),
-        admin("/admin/users/{user_id}/resume", post(admin_sync::resume)),
-        admin("/admin/users/{user_id}/trigger-sync", post(admin_sync::trigger)),
-        admin("/admin/sync-status", get(admin_sync::status)),
-        admin("/admin/schedule/{entry}/run", post(admin_schedule::run_now)),
-        admin("/admin/sync/pause", post(admin_sync::pause_everyone)),
-        admin("/admin/sync/resume", post(admin_sync::resume_everyone)),
-        admin(
-            "/admin/users/{user_id}",
-            get(admin_users::show).patch(admin_users::update).delete(admin_user_deletion::delete),
-        ),
-        admin("/admin/users/{user_id}/import", post(admin_imports::upload)),
+        operator("/admin/users/{user_id}/pause", post(admin_sync::pause)),
+        operator("/admin/users/{user_id}/resume", post(admin_sync::resume)),
+        operator("/admin/users/{user_id}/trigger-sync", post(admin_sync::trigger)),
+        viewer("/admin/sync-status", get(admin_sync::status)),
+        operator("/admin/schedule/{entry}/run", post(admin_schedule::run_now)),
+        operator("/admin/sync/pause", post(admin_sync::pause_everyone)),
+        operator("/admin/sync/resume", post(admin_sync::resume_everyone)),
+        operator("/admin/users/{user_id}/import", post(admin_imports::upload)),
         admin("/admin/users/{user_id}/tokens", get(admin_tokens::list).post(admin_tokens::issue)),
         admin("/admin/users/{user_id}/tokens/{token_id}", delete(admin_tokens::revoke)),
-        admin("/admin/users/{user_id}/row-imports", post(admin_row_imports::open)),
-        admin("/admin/import-jobs", get(admin_imports::list)),
-        admin("/admin/import-jobs/{import_job_id}", get(admin_imports::show)),
-        admin("/admin/job-runs", get(admin_job_runs::list)),
-        admin("/admin/job-runs/cancel", post(admin_job_runs::many::cancel)),
-        admin("/admin/job-runs/retry", post(admin_job_runs::many::retry)),
-        admin("/admin/job-runs/{job_run_id}", get(admin_job_runs::show)),
-        admin("/admin/job-runs/{job_run_id}/cancel", post(admin_job_runs::cancel)),
-        admin("/admin/job-runs/{job_run_id}/retry", post(admin_job_runs::retry)),
-        admin("/admin/job-types", get(admin_job_runs::overview)),
-        admin("/admin/job-types/{job_type}/pause", post(admin_job_runs::pause)),
-        admin("/admin/job-types/{job_type}/resume", post(admin_job_runs::resume)),
-        admin("/admin/dead-letters", get(admin_dead_letters::list)),
-        admin("/admin/dead-letters/{dead_letter_id}/resend", post(admin_dead_letters::resend)),
+        operator("/admin/users/{user_id}/row-imports", post(admin_row_imports::open)),
+        viewer("/admin/import-jobs", get(admin_imports::list)),
+        viewer("/admin/import-jobs/{import_job_id}", get(admin_imports::show)),
+        viewer("/admin/job-runs", get(admin_job_runs::list)),
+        operator("/admin/job-runs/cancel", post(admin_job_runs::many::cancel)),
+        operator("/admin/job-runs/retry", post(admin_job_runs::many::retry)),
+        viewer("/admin/job-runs/{job_run_id}", get(admin_job_runs::show)),
+        operator("/admin/job-runs/{job_run_id}/cancel", post(admin_job_runs::cancel)),
+        operator("/admin/job-runs/{job_run_id}/retry", post(admin_job_runs::retry)),
+        viewer("/admin/job-types", get(admin_job_runs::overview)),
+        operator("/admin/job-types/{job_type}/pause", post(admin_job_runs::pause)),
+        operator("/admin/job-types/{job_type}/resume", post(admin_job_runs::resume)),
+        viewer("/admin/dead-letters", get(admin_dead_letters::list)),
+        operator("/admin/dead-letters/{dead_letter_id}/resend", post(admin_dead_letters::resend)),
         admin("/admin/maintenance/purge-logs", post(admin_maintenance::purge_logs)),
-        admin("/admin/logs", get(admin_logs::list)),
-        admin("/admin/import-jobs/{import_job_id}/rejects", get(admin_imports::rejects)),
-        admin("/admin/import-jobs/{import_job_id}/slices", post(admin_row_imports::slice)),
-        admin("/admin/import-jobs/{import_job_id}/verify", post(admin_row_imports::verify)),
-        admin("/admin/import-jobs/{import_job_id}/cancel", post(admin_imports::cancel)),
-        admin("/admin/import-jobs/{import_job_id}/retry", post(admin_imports::retry)),
+        viewer("/admin/logs", get(admin_logs::list)),
+        viewer("/admin/import-jobs/{import_job_id}/rejects", get(admin_imports::rejects)),
+        operator("/admin/import-jobs/{import_job_id}/slices", post(admin_row_imports::slice)),
+        operator("/admin/import-jobs/{import_job_id}/verify", post(admin_row_imports::verify)),
+        operator("/admin/import-jobs/{import_job_id}/cancel", post(admin_imports::cancel)),
+        operator("/admin/import-jobs/{import_job_id}/retry", post(admin_imports::retry)),
+        admin("/admin/tokens", get(admin_role_tokens::list).post(admin_role_tokens::issue)),
+        admin("/admin/tokens/{token_id}", delete(admin_role_tokens::revoke)),
         admin("/admin/grants", get(admin_grants::list)),
         admin("/admin/grants/{grant_id}", delete(admin_grants::revoke)),
         admin("/admin/audit", get(admin_audit::list)),
-        admin("/admin/storage", get(storage::show)),
-        admin("/admin/metrics", get(metrics::show)),
-        admin("/admin/openapi.json", get(openapi::document)),
+        viewer("/admin/storage", get(storage::show)),
+        viewer("/admin/metrics", get(metrics::show)),
+        viewer("/admin/openapi.json", get(openapi::document)),
     ]
 }
 
@@ -161,10 +175,10 @@ pub fn routes() -> Vec<Route> {
 pub fn router(app: App) -> Router {
     let (mut public, mut asking, mut admin) = (Router::new(), Router::new(), Router::new());
     for Route { path, access, methods } in routes() {
-        let group = match access {
-            Access::Public => &mut public,
-            Access::Asking => &mut asking,
-            Access::Admin => &mut admin,
+        let (group, methods) = match access {
+            Access::Public => (&mut public, methods),
+            Access::Asking => (&mut asking, methods),
+            Access::Admin(role) => (&mut admin, methods.route_layer(from_fn_with_state(role, auth::require_role))),
         };
         *group = std::mem::take(group).route(path, methods);
     }

@@ -12,7 +12,11 @@ use super::{
     Db, Statement, StoreError,
     walk::{HasId, Listed, Part, Walked, walk},
 };
-use crate::domain::{ids::UserId, instant::Millis};
+use crate::domain::{
+    ids::{CredentialId, UserId},
+    instant::Millis,
+    role::Role,
+};
 
 /// What a request was let in with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,10 +33,13 @@ pub enum Credential {
     AssistantToken,
     /// What an assistant was granted through OAuth.
     OauthGrant,
+    /// A token with a role.
+    RoleToken,
 }
 
 impl Credential {
-    pub const NAMES: [&str; 5] = ["admin_token", "admin_password", "open_door", "assistant_token", "oauth_grant"];
+    pub const NAMES: [&str; 6] =
+        ["admin_token", "admin_password", "open_door", "assistant_token", "oauth_grant", "role_token"];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -41,14 +48,26 @@ impl Credential {
             Self::OpenDoor => "open_door",
             Self::AssistantToken => "assistant_token",
             Self::OauthGrant => "oauth_grant",
+            Self::RoleToken => "role_token",
         }
     }
+}
+
+/// A token with a role, as it was when it was used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct UsedToken {
+    pub id: CredentialId,
+    pub label: String,
+    pub role: Role,
 }
 
 /// Who makes a change. Handlers take it as an argument, like any extractor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     pub credential: Credential,
+    /// The token where the credential is one with a role.
+    pub token: Option<UsedToken>,
     pub request_id: String,
 }
 
@@ -108,15 +127,20 @@ impl Actor {
         self.made_where("TRUE", change, now)
     }
 
-    /// One row for each run that `is_meant` (SQL on a row of `job_runs`; `?1` is `now`, `?4` the id of the request, and from `?5` on
+    fn token_json(&self) -> Option<String> {
+        self.token.as_ref().and_then(small)
+    }
+
+    /// One row for each run that `is_meant` (SQL on a row of `job_runs`; `?1` is `now`, `?4` the id of the request, and from `?6` on
     /// to be bound), with the status it has as what was before.
     pub fn made_to_runs(&self, action: &'static str, is_meant: &str, now: Millis) -> Statement {
         let sql = format!(
-            "INSERT INTO audit (at, credential, action, target, user_id, before_json, request_id) \
-             SELECT ?1, ?2, ?3, 'job-runs/' || id, user_id, json_object('status', status), ?4 \
+            "INSERT INTO audit (at, credential, action, target, user_id, before_json, request_id, token_json) \
+             SELECT ?1, ?2, ?3, 'job-runs/' || id, user_id, json_object('status', status), ?4, ?5 \
              FROM job_runs WHERE {is_meant}"
         );
-        Statement::new(sql).bind(now).bind(self.credential.as_str()).bind(action).bind(self.request_id.as_str())
+        let statement = Statement::new(sql).bind(now).bind(self.credential.as_str()).bind(action);
+        statement.bind(self.request_id.as_str()).bind(self.token_json())
     }
 
     /// For a batch that makes the change only where `condition` (SQL; `?8` is the id of the request) holds: it goes before that statement if
@@ -127,8 +151,8 @@ impl Actor {
         let target = newest.as_ref().map_or("?4".to_owned(), |newest| format!("?4 || {newest}"));
         let user = if change.newest_of == Some("users") { "(SELECT max(id) FROM users)" } else { "?5" };
         let sql = format!(
-            "INSERT INTO audit (at, credential, action, target, user_id, before_json, after_json, request_id) \
-             SELECT ?1, ?2, ?3, {target}, coalesce({user}, ?5), ?6, ?7, ?8 WHERE {condition}"
+            "INSERT INTO audit (at, credential, action, target, user_id, before_json, after_json, request_id, token_json) \
+             SELECT ?1, ?2, ?3, {target}, coalesce({user}, ?5), ?6, ?7, ?8, ?9 WHERE {condition}"
         );
         Statement::new(sql)
             .bind(now)
@@ -139,6 +163,7 @@ impl Actor {
             .bind(change.before)
             .bind(change.after)
             .bind(self.request_id.as_str())
+            .bind(self.token_json())
     }
 }
 
@@ -148,6 +173,7 @@ pub struct Recorded {
     pub id: i64,
     pub at: Millis,
     pub credential: Credential,
+    pub token_json: Option<String>,
     pub action: String,
     pub target: String,
     pub user_id: Option<UserId>,
@@ -177,7 +203,8 @@ impl HasId for Recorded {
 
 /// Changes that match, newest first, a page of them.
 pub async fn list(db: &dyn Db, filter: &Filter, part: Part) -> Result<Walked<Recorded>, StoreError> {
-    const COLUMNS: &str = "id, at, credential, action, target, user_id, before_json, after_json, request_id";
+    const COLUMNS: &str = "id, at, credential, token_json, action, target, user_id, before_json, after_json, \
+        request_id";
     const MATCHES: &str = "(?1 IS NULL OR user_id = ?1) AND (?2 IS NULL OR credential = ?2) \
         AND (?3 IS NULL OR action = ?3) \
         AND (?4 IS NULL OR target = ?4 OR substr(target, 1, length(?4) + 1) = ?4 || '/') \

@@ -53,6 +53,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0040_tokens.sql"),
     include_str!("../../migrations/0041_oauth.sql"),
     include_str!("../../migrations/0050_schedule_by_hand.sql"),
+    include_str!("../../migrations/0060_roles.sql"),
 ];
 
 impl Sqlite {

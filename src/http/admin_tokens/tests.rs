@@ -162,7 +162,7 @@ fn what_is_wrong_with_a_token_is_said_for_every_field() {
     assert_eq!(refused(json!({})), ["label"]);
     assert_eq!(
         refused(json!({"label": "a\u{7}", "scopes": ["write"], "expires_at": "tomorrow"})),
-        ["label", "scopes", "expires_at"]
+        ["label", "expires_at", "scopes"]
     );
     assert_eq!(refused(json!({"label": "x", "scopes": []})), ["scopes"]);
     assert_eq!(refused(json!({"label": "x", "expires_at": Millis(NOW.0).to_rfc3339()})), ["expires_at"]);

@@ -4,6 +4,7 @@ use crate::{
     domain::{
         credential::{Credential, CredentialKind, Scope, Scopes},
         ids::UserId,
+        role::Role,
     },
     error::AppError,
     tools::Right,
@@ -12,8 +13,8 @@ use crate::{
 /// Whose credential a request carried. Put into the request's extensions by the checks of [`super`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// The person who runs it: may ask about everyone.
-    Admin,
+    /// The person who runs it, and whoever was given a part of that: may ask about everyone.
+    Admin(Role),
     /// Whoever holds a credential of one user: may do for that user what its scopes say.
     User(Credential),
 }
@@ -21,7 +22,7 @@ pub enum Caller {
 impl Caller {
     pub fn has(&self, needed: Right) -> bool {
         match (self, needed) {
-            (Self::Admin, _) => true,
+            (Self::Admin(_), _) => true,
             (Self::User(credential), Right::Scope(scope)) => credential.scopes.has(scope),
             (Self::User(_), Right::Admin) => false,
         }
@@ -54,7 +55,7 @@ impl Caller {
     /// Asking for somebody else's data, whether or not there is such a user.
     pub fn whose(&self, asked_for: Option<UserId>) -> Result<Option<UserId>, AppError> {
         match (self, asked_for) {
-            (Self::Admin, asked_for) => Ok(asked_for),
+            (Self::Admin(_), asked_for) => Ok(asked_for),
             (Self::User(credential), Some(user)) if user != credential.user_id => {
                 let own = credential.user_id;
                 let refusal = format!("This credential opens user {own} alone: leave `user_id` out.");

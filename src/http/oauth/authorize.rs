@@ -69,7 +69,7 @@ pub async fn answer(
     }
     let form = Form::read(&headers, body).await?;
     if form.get("decision").is_some() {
-        let actor = Actor { credential: actor::credential(&app, auth::Caller::Admin), request_id: request_id.0 };
+        let actor = actor::actor(&app, &auth::Recognised::Configured, request_id.0);
         return decide(&app, &issuer, &headers, &form, &actor).await;
     }
     let (parameters, receiver) = match addressed(&uri) {

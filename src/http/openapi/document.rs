@@ -3,9 +3,14 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use crate::http::{
-    path_id::MAX_ID,
-    query::{Kind, Parameter},
+use crate::{
+    domain::role::Role,
+    http::{
+        Access,
+        path_id::MAX_ID,
+        query::{Kind, Parameter},
+        tests::every_operation,
+    },
 };
 
 type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
@@ -123,7 +128,10 @@ impl Operation {
     fn problems(&self) -> Vec<(u16, &'static str)> {
         let mut problems = vec![
             (401, "No credential, or a wrong one."),
-            (403, "The credential is good, and not for this."),
+            (
+                403,
+                "The credential is good, and not for this: its role is smaller than x-least-role, or it is one user's.",
+            ),
             (422, "A value or parameter that is not understood."),
             (429, "Too many failed logins from this address."),
             (503, "A setting is missing or wrong."),
@@ -139,8 +147,8 @@ impl Operation {
         problems
     }
 
-    fn render(&self, generator: &mut SchemaGenerator) -> Value {
-        let mut rendered = json!({ "operationId": self.id, "summary": self.summary });
+    fn render(&self, least: Role, generator: &mut SchemaGenerator) -> Value {
+        let mut rendered = json!({ "operationId": self.id, "summary": self.summary, "x-least-role": least.name() });
         let parameters: Vec<Value> =
             path_parameters(self.path).chain(self.parameters.iter().map(query_parameter)).collect();
         if !parameters.is_empty() {
@@ -234,8 +242,18 @@ pub fn render(operations: &[Operation]) -> Value {
     });
     let mut generator = settings.for_serialize().into_generator();
     let mut paths = Map::new();
+    let routed = every_operation();
     for operation in operations {
-        let rendered = operation.render(&mut generator);
+        let least = routed.iter().find_map(|((path, method), access)| match access {
+            Access::Admin(role)
+                if *path == operation.path && method.as_str().eq_ignore_ascii_case(operation.method) =>
+            {
+                Some(*role)
+            }
+            _ => None,
+        });
+        // One that the router does not know fails another test.
+        let rendered = operation.render(least.unwrap_or(Role::Admin), &mut generator);
         let path = paths.entry(operation.path).or_insert_with(|| json!({}));
         path[operation.method] = rendered;
     }
@@ -247,7 +265,8 @@ pub fn render(operations: &[Operation]) -> Value {
         "info": {
             "title": "Listenlog admin API",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Everything the person who runs a Listenlog may do. Unknown query parameters are errors.",
+            "description": "Everything the person who runs a Listenlog may do, and the least role that each operation takes of \
+                a token (x-least-role: viewer, operator or admin). Unknown query parameters are errors.",
         },
         "servers": [{ "url": "/" }],
         "security": [{ "token": [] }, { "password": [] }],

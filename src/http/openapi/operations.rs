@@ -4,12 +4,14 @@ use super::document::Operation as O;
 use crate::{
     http::{
         admin_audit, admin_dead_letters, admin_grants, admin_imports, admin_job_runs, admin_logs, admin_maintenance,
-        admin_row_imports, admin_schedule, admin_spotify, admin_sync, admin_tokens, admin_user_deletion, admin_users,
+        admin_role_tokens, admin_row_imports, admin_schedule, admin_spotify, admin_sync, admin_tokens,
+        admin_user_deletion, admin_users,
+        issuing::Issued,
         paginated::{NewestFirst, Paginated},
         query::PAGED,
         storage,
     },
-    store::assistant_tokens::AssistantToken,
+    store::{assistant_tokens::AssistantToken, role_tokens::RoleToken},
 };
 
 pub fn operations() -> Vec<O> {
@@ -65,8 +67,16 @@ fn connections() -> Vec<O> {
             .answers::<Paginated<AssistantToken>>(200),
         O::post(TOKENS, "issueToken", "A token for an assistant, shown this once")
             .body::<admin_tokens::TokenRequest>()
-            .answers::<admin_tokens::Issued>(201),
+            .answers::<Issued<AssistantToken>>(201),
         O::delete("/admin/users/{user_id}/tokens/{token_id}", "revokeToken", "From now on the token opens nothing")
+            .answers_nothing(),
+        O::get("/admin/tokens", "listRoleTokens", "Tokens with a role, never the tokens themselves")
+            .query(PAGED)
+            .answers::<Paginated<RoleToken>>(200),
+        O::post("/admin/tokens", "issueRoleToken", "A token with a role, shown this once")
+            .body::<admin_role_tokens::RoleTokenRequest>()
+            .answers::<Issued<RoleToken>>(201),
+        O::delete("/admin/tokens/{token_id}", "revokeRoleToken", "From now on the token opens nothing")
             .answers_nothing(),
         O::get(CONNECTION, "getSpotifyConnection", "How a user is connected to Spotify")
             .answers::<admin_spotify::ConnectionView>(200),

@@ -1,19 +1,11 @@
 //! Every route by every method with every kind of credential in every mode.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
-
-use axum::{
-    body::{Body, Bytes},
-    http::{HeaderMap, HeaderValue, Method, Request, header},
-};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, header};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use futures_util::stream;
 
-use super::{Asked, METHODS, every_path, stored};
+use super::{Asked, METHODS, every_path, send_watched, stored};
 use crate::{
+    domain::role::Role,
     http::Access,
     testing::{TestApp, test_app::Answer},
 };
@@ -149,14 +141,8 @@ fn ask(app: &TestApp, host: &str, method: &Method, path: &str, credential: &[Vec
     for value in credential {
         request = request.header(header::AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
     }
-    let touched = Arc::new(AtomicBool::new(false));
-    let noticed = Arc::clone(&touched);
-    let body = Body::from_stream(stream::once(async move {
-        noticed.store(true, Ordering::Relaxed);
-        Ok::<_, std::io::Error>(Bytes::from_static(b"{not json"))
-    }));
-    let answer = app.send(request.body(body).unwrap());
-    Heard { answer, body_was_read: touched.load(Ordering::Relaxed) }
+    let (answer, body_was_read) = send_watched(app, request, "{not json");
+    Heard { answer, body_was_read }
 }
 
 fn assert_refused(mode: &Mode, asked: &str, heard: &Heard) {
@@ -189,7 +175,7 @@ fn is_let_through(heard: &Heard) -> bool {
 }
 
 fn guarded() -> Vec<Asked> {
-    let unknown = |path: &str| Asked { template: "", path: path.to_owned(), access: Access::Admin };
+    let unknown = |path: &str| Asked { template: "", path: path.to_owned(), access: Access::Admin(Role::Viewer) };
     let guarded = every_path().into_iter().filter(|asked| asked.access != Access::Public);
     guarded.chain([unknown("/admin"), unknown("/admin/nothing/here")]).collect()
 }

@@ -5,16 +5,22 @@ use axum::{
     http::{Request, header},
 };
 
-use super::{METHODS, every_path};
-use crate::testing::{TestApp, test_app::ADMIN_TOKEN};
+use serde_json::json;
+
+use super::{METHODS, every_path, roles};
+use crate::{
+    domain::role::Role,
+    testing::{TestApp, test_app::ADMIN_TOKEN},
+};
 
 #[test]
 fn every_answer_of_every_route_carries_the_safe_headers_and_an_id() {
     let app = TestApp::new();
+    let viewer = roles::issue(&app, Role::Viewer, &json!({}));
     let unknown = ["/nothing/here".to_owned(), "/admin/nothing/here".to_owned()];
     for path in every_path().into_iter().map(|asked| asked.path).chain(unknown) {
         for method in METHODS {
-            for credential in ["", ADMIN_TOKEN] {
+            for credential in ["", ADMIN_TOKEN, &viewer] {
                 let request = Request::builder()
                     .method(method.clone())
                     .uri(format!("https://listenlog.example{path}"))

@@ -2,19 +2,21 @@
 //! another scope.
 
 use axum::{
-    body::{Body, Bytes},
-    http::{Method, Request, header},
+    body::Body,
+    http::{Method, header},
 };
-use futures_util::stream;
 use serde_json::json;
 
-use super::{METHODS, every_path, stored};
+use super::{Asked, METHODS, ask_with, every_path, roles, stored};
 use crate::{
-    domain::instant::{DAY_MS, HOUR_MS},
+    domain::{
+        instant::{DAY_MS, HOUR_MS},
+        role::Role,
+    },
     http::{Access, oauth::tests::Dance},
     testing::{
         TestApp,
-        test_app::{ADMIN_TOKEN, Answer, NOW},
+        test_app::{ADMIN_TOKEN, NOW},
     },
 };
 
@@ -42,6 +44,7 @@ fn app_with_issued() -> (TestApp, Issued) {
     let revoked = issue(&app, 1, &json!({}));
     assert_eq!(app.admin("DELETE", "/admin/users/1/tokens/1", Body::empty()).status, 204);
     let expired = issue(&app, 1, &json!({"expires_at": NOW.plus_ms(HOUR_MS).to_rfc3339()}));
+    let expired_role = roles::issue(&app, Role::Admin, &json!({"expires_at": NOW.plus_ms(HOUR_MS).to_rfc3339()}));
     let access = |tokens: &serde_json::Value| tokens["access_token"].as_str().unwrap().to_owned();
     let expired_access = access(&dance.tokens_of("1", "scope_read"));
     app.clock.set(NOW.plus_ms(2 * DAY_MS));
@@ -59,8 +62,14 @@ fn app_with_issued() -> (TestApp, Issued) {
         grant["refresh_token"].as_str().unwrap().to_owned(),
         format!("listenlog_token_{}", "0".repeat(64)),
         "listenlog_token_".to_owned(),
+        "listenlog_admin_".to_owned(),
+        format!("listenlog_admin_{}", "0".repeat(64)),
+        format!("listenlog_admin_{}", "x".repeat(64)),
+        roles::revoked(&app),
+        expired_role,
     ];
     stale.extend(changed(&token));
+    stale.extend(changed(&roles::issue(&app, Role::Admin, &json!({}))));
     stale.extend(changed(&access(&grant)));
     let issued = Issued {
         right: vec![token, access(&grant)],
@@ -71,22 +80,6 @@ fn app_with_issued() -> (TestApp, Issued) {
     (app, issued)
 }
 
-/// The answer, and whether the body was read for it.
-fn ask(app: &TestApp, method: &Method, path: &str, token: &str, body: &'static str) -> (Answer, bool) {
-    let touched = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let noticed = std::sync::Arc::clone(&touched);
-    let body = Body::from_stream(stream::once(async move {
-        noticed.store(true, std::sync::atomic::Ordering::Relaxed);
-        Ok::<_, std::io::Error>(Bytes::from_static(body.as_bytes()))
-    }));
-    let request = Request::builder()
-        .method(method)
-        .uri(format!("http://listenlog.example{path}"))
-        .header(header::AUTHORIZATION, format!("Bearer {token}"));
-    let answer = app.send(request.body(body).unwrap());
-    (answer, touched.load(std::sync::atomic::Ordering::Relaxed))
-}
-
 #[test]
 fn what_is_expired_revoked_or_unknown_opens_nothing_and_no_body_is_read_for_it() {
     let (app, issued) = app_with_issued();
@@ -94,7 +87,7 @@ fn what_is_expired_revoked_or_unknown_opens_nothing_and_no_body_is_read_for_it()
     for secret in &issued.stale {
         for asked in every_path().into_iter().filter(|asked| asked.access != Access::Public) {
             for method in &METHODS {
-                let (answer, was_read) = ask(&app, method, &asked.path, secret, "{}");
+                let (answer, was_read) = ask_with(&app, secret, method, &asked.path, "{}");
                 let said = format!("{method} {} {secret}: {}", asked.path, answer.status);
                 assert_eq!(answer.status, 401, "{said}");
                 assert!(answer.headers.contains_key(header::WWW_AUTHENTICATE), "{said}");
@@ -110,9 +103,9 @@ fn nothing_that_was_issued_opens_what_is_the_admin_s_and_no_body_is_read_for_it(
     let (app, issued) = app_with_issued();
     let before = without_use(&app);
     for secret in [&issued.right, &issued.of_another, &issued.ops_only].into_iter().flatten() {
-        for asked in every_path().into_iter().filter(|asked| asked.access == Access::Admin) {
+        for asked in every_path().into_iter().filter(Asked::is_admin_s) {
             for method in &METHODS {
-                let (answer, was_read) = ask(&app, method, &asked.path, secret, "{}");
+                let (answer, was_read) = ask_with(&app, secret, method, &asked.path, "{}");
                 let said = format!("{method} {}: {}", asked.path, answer.status);
                 assert_eq!(answer.status, 403, "{said}");
                 assert!(!was_read, "{said}");
@@ -144,7 +137,7 @@ fn whoever_was_issued_something_asks_about_its_own_user_alone_within_its_scopes(
         asked_about_user += 1;
         let all = |secrets: &[String], status: u16, who: &str| {
             for secret in secrets {
-                let answer = ask(&app, &method, &asked.path, secret, body).0;
+                let answer = ask_with(&app, secret, &method, &asked.path, body).0;
                 assert_eq!(answer.status, status, "{}: {who}", asked.template);
             }
         };

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::testing::TestApp;
 
-const LISTS: [&str; 8] = [
+const LISTS: [&str; 9] = [
     "/admin/users",
     "/admin/import-jobs",
     "/admin/job-runs",
@@ -13,6 +13,7 @@ const LISTS: [&str; 8] = [
     "/admin/grants",
     "/admin/audit",
     "/admin/users/1/tokens",
+    "/admin/tokens",
 ];
 
 #[test]

@@ -5,11 +5,27 @@ mod faults;
 mod headers;
 mod issued;
 mod lists;
+mod roles;
 
-use axum::http::Method;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    http::{Method, Request, StatusCode, header, request},
+};
+use futures_executor::block_on;
+use futures_util::stream;
+use tower::ServiceExt;
 
 use super::{Access, Route, routes};
-use crate::testing::TestApp;
+use crate::testing::{TestApp, test_app::Answer};
 
 /// Every method that a route may answer, but for those that follow from others (HEAD, OPTIONS).
 const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
@@ -21,9 +37,52 @@ struct Asked {
     access: Access,
 }
 
+impl Asked {
+    const fn is_admin_s(&self) -> bool {
+        matches!(self.access, Access::Admin(_))
+    }
+}
+
+/// Each path once, with the access of its first line.
 fn every_path() -> Vec<Asked> {
-    let asked = |Route { path, access, .. }: Route| Asked { template: path, path: filled(path), access };
-    routes().into_iter().map(asked).collect()
+    let mut seen = BTreeSet::new();
+    let new = routes().into_iter().filter(|route| seen.insert(route.path));
+    new.map(|Route { path, access, .. }| Asked { template: path, path: filled(path), access }).collect()
+}
+
+/// Who is let through by each method of each path, as the table says: a line by itself tells its methods in Allow.
+pub fn every_operation() -> BTreeMap<(&'static str, Method), Access> {
+    let app = TestApp::new();
+    let mut operations = BTreeMap::new();
+    for Route { path, access, methods } in routes() {
+        let alone: Router = Router::new().route(path, methods).with_state(app.app.clone());
+        let request = Request::builder().method(Method::TRACE).uri(filled(path)).body(Body::empty()).unwrap();
+        let refused = block_on(alone.oneshot(request)).unwrap();
+        assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        let allowed = refused.headers()[header::ALLOW].to_str().unwrap().to_owned();
+        for method in allowed.split(',').filter(|method| *method != "HEAD") {
+            operations.insert((path, method.parse().unwrap()), access);
+        }
+    }
+    operations
+}
+
+/// The answer, and whether the request's body was read for it.
+fn send_watched(app: &TestApp, request: request::Builder, body: &'static str) -> (Answer, bool) {
+    let touched = Arc::new(AtomicBool::new(false));
+    let noticed = Arc::clone(&touched);
+    let body = Body::from_stream(stream::once(async move {
+        noticed.store(true, Ordering::Relaxed);
+        Ok::<_, std::io::Error>(Bytes::from_static(body.as_bytes()))
+    }));
+    let answer = app.send(request.body(body).unwrap());
+    (answer, touched.load(Ordering::Relaxed))
+}
+
+/// The same with a token.
+fn ask_with(app: &TestApp, token: &str, method: &Method, path: &str, body: &'static str) -> (Answer, bool) {
+    let request = Request::builder().method(method).uri(format!("http://listenlog.example{path}"));
+    send_watched(app, request.header(header::AUTHORIZATION, format!("Bearer {token}")), body)
 }
 
 /// `/admin/users/1` for `/admin/users/{user_id}`.

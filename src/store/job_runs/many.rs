@@ -216,7 +216,7 @@ async fn carry_out(
 fn cancelling(ids: &str, actor: &Actor, now: Millis) -> Vec<Statement> {
     const CANCELLED: &str = "id AS job_run_id, 'cancelled' AS outcome, NULL AS new_job_run_id";
     const REQUESTED: &str = "id AS job_run_id, 'cancel_requested' AS outcome, NULL AS new_job_run_id";
-    const IS_MEANT: &str = "id IN (SELECT CAST(value AS INTEGER) FROM json_each(?5)) \
+    const IS_MEANT: &str = "id IN (SELECT CAST(value AS INTEGER) FROM json_each(?6)) \
         AND status IN ('queued', 'running') AND import_job_id IS NULL";
     vec![
         actor.made_to_runs("job_run.cancel", IS_MEANT, now).bind(ids),
@@ -235,7 +235,7 @@ fn retrying(ids: &str, actor: &Actor, now: Millis) -> Vec<Statement> {
     // The new runs are the last ones of the table.
     let is_meant = format!(
         "id IN (SELECT retry_of FROM job_runs WHERE id > (SELECT max(id) FROM job_runs) - {MOST_AT_ONCE} \
-           AND created_at = ?1 AND request_id = ?4 AND retry_of IN (SELECT CAST(value AS INTEGER) FROM json_each(?5)))"
+           AND created_at = ?1 AND request_id = ?4 AND retry_of IN (SELECT CAST(value AS INTEGER) FROM json_each(?6)))"
     );
     vec![
         Statement::new(insert).bind(ids).bind(actor.request_id.as_str()).bind(now),

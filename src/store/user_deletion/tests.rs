@@ -20,6 +20,7 @@ const SHARED: &[(&str, &str)] = &[
     ("spotify_blocks", "of apps, not of users"),
     ("spent_logins", "random ids that expire"),
     ("oauth_clients", "programs that anybody may register"),
+    ("role_tokens", "of whoever runs it, not of the users"),
     ("assertions", "always empty"),
 ];
 

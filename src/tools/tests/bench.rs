@@ -8,7 +8,10 @@ use serde_json::json;
 
 use super::{super::parameters::Arguments, truth::Dice};
 use crate::{
-    domain::instant::{DAY_MS, Millis},
+    domain::{
+        instant::{DAY_MS, Millis},
+        role::Role,
+    },
     http::auth::Caller,
     testing::{
         TestApp,
@@ -91,7 +94,7 @@ fn bench_every_tool() {
             let ask = || {
                 let arguments = json!({"days": days});
                 let arguments = Arguments::from_object(tool.parameters, arguments.as_object().unwrap()).unwrap();
-                block_on(tool.call(app.app.clone(), Caller::Admin, arguments)).unwrap();
+                block_on(tool.call(app.app.clone(), Caller::Admin(Role::Admin), arguments)).unwrap();
             };
             let cold = best_of(3, || {
                 app.app.memory.keep_catalogue(&std::sync::Arc::default());

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 
 use super::{super::parameters::Arguments, app_with_user, refused_fields, result, track};
 use crate::{
-    domain::instant::{DAY_MS, Millis},
+    domain::{
+        instant::{DAY_MS, Millis},
+        role::Role,
+    },
     http::auth::Caller,
     testing::{
         TestApp,
@@ -74,7 +77,7 @@ fn a_warm_question_is_one_batch() {
             let tool = super::super::find(name).unwrap();
             let arguments = Arguments::from_object(tool.parameters, arguments.as_object().unwrap()).unwrap();
             let before = app.app.db.usage().calls;
-            block_on(tool.call(app.app.clone(), Caller::Admin, arguments)).unwrap();
+            block_on(tool.call(app.app.clone(), Caller::Admin(Role::Admin), arguments)).unwrap();
             app.app.db.usage().calls - before
         };
         tools.iter().map(cost).collect()

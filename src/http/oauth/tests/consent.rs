@@ -47,6 +47,19 @@ fn a_form_that_another_site_sends_is_refused() {
 }
 
 #[test]
+fn a_token_with_a_role_signs_nobody_in() {
+    let dance = Dance::new();
+    for role in ["viewer", "admin"] {
+        let issued = dance.app.post("/admin/tokens", &json!({"label": "x", "role": role})).json();
+        let secret = issued["token"].as_str().unwrap();
+        let page = dance.post(&Dance::authorize(&[]), &[("secret", secret)], &[("sec-fetch-site", "same-origin")]);
+        let text = String::from_utf8(page.bytes).unwrap();
+        assert!(text.contains("That is not the admin&#39;s credential."), "{role}: {text}");
+        assert!(!page.headers.contains_key(header::SET_COOKIE), "{role}");
+    }
+}
+
+#[test]
 fn the_cookie_is_out_of_reach_of_scripts_neighbours_and_other_sites() {
     let dance = Dance::new();
     let page = dance.sign_in(&[]);

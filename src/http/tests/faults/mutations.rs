@@ -89,6 +89,8 @@ pub fn mutations() -> Vec<Mutation> {
         delete("/admin/users/{user_id}/tokens/{token_id}", token, |stage| {
             bare(stage, "DELETE", "/admin/users/1/tokens/1")
         }),
+        post("/admin/tokens", || TestApp::new().into(), issue_role),
+        delete("/admin/tokens/{token_id}", role_token, |stage| bare(stage, "DELETE", "/admin/tokens/1")),
         post("/admin/users/{user_id}/spotify-connection", spotify, |stage| {
             bare(stage, "POST", "/admin/users/1/spotify-connection")
         }),
@@ -180,6 +182,16 @@ fn user() -> Stage {
 fn token() -> Stage {
     let stage = user();
     assert_eq!(stage.app.post("/admin/users/1/tokens", &json!({"label": "assistant"})).status, 201);
+    stage
+}
+
+fn issue_role(stage: &Stage) -> Answer {
+    stage.app.post("/admin/tokens", &json!({"label": "shift", "role": "operator"}))
+}
+
+fn role_token() -> Stage {
+    let stage = TestApp::new().into();
+    assert_eq!(issue_role(&stage).status, 201);
     stage
 }
 
