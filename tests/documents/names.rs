@@ -1,6 +1,6 @@
 //! Names: settings, routes, tools, rooms, tables, dependencies, commands.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::repository::{assert_same, files, first_cells, read, root, section, string_literals, without_tests};
 
@@ -17,21 +17,22 @@ fn the_settings_are_those_that_the_code_reads() {
     assert_same("settings", &read_by_code, &first_cells(&section("README.md", "## Settings")));
 }
 
-/// `GET /admin/users`, for every line of the router's table.
-fn routes() -> BTreeSet<String> {
+/// `GET /admin/users`, for every line of the router's table, with the word that says who is let through.
+fn routes() -> BTreeMap<String, &'static str> {
     let code = without_tests("src/http/mod.rs");
     let table = code.split("pub fn routes()").nth(1).and_then(|rest| rest.split("\n}\n").next()).unwrap();
-    let mut routes = BTreeSet::new();
-    let lines = ["public(", "asking(", "admin("].map(|access| format!(" {access}"));
-    let starts: BTreeSet<usize> =
-        lines.iter().flat_map(|line| table.match_indices(line.as_str())).map(|(at, _)| at).collect();
-    let ends = starts.iter().skip(1).copied().chain([table.len()]);
-    for (start, end) in starts.iter().zip(ends) {
+    let mut routes = BTreeMap::new();
+    let mut starts = BTreeMap::new();
+    for access in ["public", "asking", "viewer", "operator", "admin"] {
+        starts.extend(table.match_indices(&format!(" {access}(")).map(|(at, _)| (at, access)));
+    }
+    let ends = starts.keys().skip(1).copied().chain([table.len()]);
+    for ((start, access), end) in starts.iter().zip(ends) {
         let (path, handlers) = table[*start..end].split_once('"').unwrap().1.split_once('"').unwrap();
         let before = routes.len();
         for method in ["get", "post", "put", "patch", "delete"] {
             if [' ', '.'].iter().any(|first| handlers.contains(&format!("{first}{method}("))) {
-                routes.insert(format!("{} {path}", method.to_ascii_uppercase()));
+                routes.insert(format!("{} {path}", method.to_ascii_uppercase()), *access);
             }
         }
         assert!(routes.len() > before, "the methods of {path} can not be read");
@@ -42,8 +43,22 @@ fn routes() -> BTreeSet<String> {
 #[test]
 fn the_routes_are_those_of_the_router() {
     let routes = routes();
-    assert!(routes.contains("POST /admin/users") && routes.contains("GET /healthz"), "{routes:?}");
-    assert_same("routes", &routes, &first_cells(&section("README.md", "## Routes")));
+    assert!(routes.contains_key("POST /admin/users") && routes.contains_key("GET /healthz"), "{routes:?}");
+    assert_same("routes", &routes.into_keys().collect(), &first_cells(&section("README.md", "## Routes")));
+}
+
+#[test]
+fn the_table_of_routes_says_who_is_let_through() {
+    let table = section("README.md", "## Routes");
+    for (route, access) in routes() {
+        let line = table.lines().find_map(|line| line.strip_prefix(&format!("| `{route}` | "))).unwrap();
+        let told = line.split(" | ").next().unwrap();
+        match access {
+            "public" => assert!(!["viewer", "operator", "admin"].contains(&told), "{route}: {told}"),
+            "asking" => assert_eq!(told, "viewer, token", "{route}"),
+            role => assert_eq!(told, role, "{route}"),
+        }
+    }
 }
 
 #[test]

@@ -29,6 +29,8 @@ fn scene() -> (Worker, FakeServer) {
         let issued = worker.admin().post_json(&format!("/admin/users/{user}/tokens"), &json!({"label": "fuzzed"}));
         assert_eq!(issued.unwrap().status, 201);
     }
+    let issued = worker.admin().post_json("/admin/tokens", &json!({"label": "fuzzed", "role": "viewer"}));
+    assert_eq!(issued.unwrap().status, 201);
     (worker, fake)
 }
 

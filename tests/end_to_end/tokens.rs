@@ -1,4 +1,4 @@
-//! A token of one user, from its issue to its end, in every entrance.
+//! Tokens from their issue to their end: of one user, in every entrance, and with a role.
 
 use listenlog_workbench::client::{Client, Response};
 use serde_json::{Value, json};
@@ -85,4 +85,34 @@ fn a_token_opens_its_users_history_in_every_entrance_until_it_is_revoked() {
     let secret = token.rsplit('_').next().unwrap();
     let stored = format!("SELECT count(*) FROM assistant_tokens WHERE token_hash LIKE '%{secret}%'");
     assert_eq!(worker.number(&stored), 0);
+}
+
+#[test]
+fn a_token_with_a_role_does_what_its_role_does_until_it_is_revoked() {
+    let worker = Worker::shared();
+    let issued = worker.admin().post_json("/admin/tokens", &json!({"label": "shift", "role": "operator"})).unwrap();
+    assert_eq!(issued.status, 201, "{}", issued.text());
+    let issued = issued.json();
+    let client = worker.runtime.client().with_bearer(issued["token"].as_str().unwrap());
+    let created = client.post_json("/admin/users", &json!({"display_name": "Made by an operator"})).unwrap();
+    assert_eq!(created.status, 201, "{}", created.text());
+    let user = format!("/admin/users/{}", created.json()["id"]);
+    assert_eq!(client.get(&user).unwrap().status, 200);
+    assert_eq!(client.post_json(&format!("{user}/pause"), &json!({})).unwrap().status, 200);
+    for refused in [client.delete(&user), client.get("/admin/tokens"), client.get("/admin/audit")] {
+        let refused = refused.unwrap();
+        assert_eq!(refused.status, 403);
+        let sentence = "This takes the role `admin`; the token presented has the role `operator`.";
+        assert_eq!(refused.json()["detail"], sentence);
+    }
+    let listed = worker.admin().get("/admin/tokens?limit=200").unwrap().json();
+    let of_ours = listed["items"].as_array().unwrap().iter().find(|token| token["id"] == issued["id"]).unwrap();
+    assert!(of_ours["last_used_at"].is_string(), "{of_ours}");
+    let target = user.trim_start_matches("/admin/");
+    let changes = worker.admin().get(&format!("/admin/audit?target={target}&action=user.create")).unwrap().json();
+    let used = json!({"id": issued["id"], "label": "shift", "role": "operator"});
+    assert_eq!(changes["items"][0]["token"], used, "{changes}");
+    let revoked = worker.admin().delete(&format!("/admin/tokens/{}", issued["id"])).unwrap();
+    assert_eq!(revoked.status, 204);
+    assert_eq!(client.get(&user).unwrap().status, 401);
 }
