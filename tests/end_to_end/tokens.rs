@@ -110,8 +110,8 @@ fn a_token_with_a_role_does_what_its_role_does_until_it_is_revoked() {
     assert!(of_ours["last_used_at"].is_string(), "{of_ours}");
     let target = user.trim_start_matches("/admin/");
     let changes = worker.admin().get(&format!("/admin/audit?target={target}&action=user.create")).unwrap().json();
-    let used = json!({"id": issued["id"], "label": "shift", "role": "operator"});
-    assert_eq!(changes["items"][0]["token"], used, "{changes}");
+    let of_token = json!({"id": issued["id"], "label": "shift", "role": "operator"});
+    assert_eq!(changes["items"][0]["token"], of_token, "{changes}");
     let revoked = worker.admin().delete(&format!("/admin/tokens/{}", issued["id"])).unwrap();
     assert_eq!(revoked.status, 204);
     assert_eq!(client.get(&user).unwrap().status, 401);
