@@ -2,7 +2,9 @@
 //! `.../verify`. For Workers that may work only milliseconds for a request, and archives too large for one.
 //!
 //! Must stay true: a slice sent twice is taken once, and one that does not begin at its file's cursor is refused with
-//! the cursor; counters, refused rows, recount and final status are those of any other import.
+//! the cursor; counters, refused rows, recount, final status and the rows of a day are those of any other import.
+
+mod opening;
 
 use std::collections::HashSet;
 
@@ -15,10 +17,12 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use self::opening::open;
+#[cfg(test)]
+pub use self::opening::{Opened, Opening};
 use super::{
-    admin_users, body,
+    body,
     path_id::{missing, path_id},
-    upload::plain_filename,
 };
 use crate::{
     app::App,
@@ -26,7 +30,7 @@ use crate::{
         ids::{ImportFileId, ImportJobId},
         instant::{DAY_MS, SECOND_MS},
     },
-    error::{AppError, FieldError, Problem},
+    error::{AppError, Problem},
     export::{Format, RowSlice},
     jobs::import_archive::{
         self,
@@ -34,136 +38,17 @@ use crate::{
     },
     store::{
         StoreError,
-        audit::{Actor, Change},
-        import_jobs::{self, FileStatus, ImportFile, JobStatus},
-        row_imports::{self, NewRowImport, Place},
+        import_jobs::{self, FileStatus, JobStatus},
+        row_imports::{self, Place},
     },
 };
 
-/// A list of ten thousand files.
-const OPENING_MAX_BYTES: usize = 2 * 1024 * 1024;
 /// A slice of ten thousand rows that all name another track.
 const SLICE_MAX_BYTES: usize = 4 * 1024 * 1024;
-const MAX_FILES: usize = 10_000;
-const NAME_MAX_CHARS: usize = 1_000;
 const NOTE_MAX_CHARS: usize = 300;
 
-#[derive(Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Opening {
-    /// The archive's name, to show.
-    filename: String,
-    file_size_bytes: u64,
-    /// SHA-256 of the archive, in hexadecimal: how an import that was begun before is found again.
-    archive_sha256: String,
-    /// Those that may hold history.
-    files: Vec<OpeningFile>,
-}
-
-#[derive(Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct OpeningFile {
-    /// Position in the archive's directory.
-    index: u32,
-    name: String,
-    inflated_bytes: u64,
-}
-
-impl Opening {
-    fn errors(&self) -> Vec<FieldError> {
-        let mut errors = Vec::new();
-        let is_hex = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !is_hex(&self.archive_sha256) {
-            errors.push(FieldError::new("archive_sha256", "must be 64 hexadecimal digits"));
-        }
-        let indexes: HashSet<u32> = self.files.iter().map(|file| file.index).collect();
-        if !(1..=MAX_FILES).contains(&self.files.len()) || indexes.len() != self.files.len() {
-            errors.push(FieldError::new("files", format!("must be 1 to {MAX_FILES} files, each with its own index")));
-        }
-        if self.files.iter().any(|file| !(1..=NAME_MAX_CHARS).contains(&file.name.chars().count())) {
-            errors.push(FieldError::new("files", format!("a name has 1 to {NAME_MAX_CHARS} characters")));
-        }
-        let sizes = self.files.iter().map(|file| file.inflated_bytes).chain([self.file_size_bytes]);
-        if sizes.max().is_some_and(|most| most > SIZE_MAX_BYTES) {
-            errors.push(FieldError::new("file_size_bytes", "sizes are below 2^53"));
-        }
-        errors
-    }
-}
-
+/// What JSON numbers are exact below.
 const SIZE_MAX_BYTES: u64 = (1 << 53) - 1;
-
-/// An import that takes slices, and where each file stands.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Opened {
-    id: ImportJobId,
-    status: JobStatus,
-    files: Vec<OpenedFile>,
-}
-
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct OpenedFile {
-    index: usize,
-    /// Rows that are settled: the next slice begins here.
-    cursor: u64,
-    bytes_read: u64,
-    is_settled: bool,
-}
-
-impl From<ImportFile> for OpenedFile {
-    fn from(file: ImportFile) -> Self {
-        Self {
-            index: file.entry_index,
-            cursor: file.rows_read,
-            bytes_read: file.bytes_read,
-            is_settled: file.status.is_settled(),
-        }
-    }
-}
-
-/// POST /admin/users/{id}/row-imports: 201 for a new import, 200 for one of the same archive that is under way.
-pub async fn open(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    actor: Actor,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<(StatusCode, Json<Opened>), AppError> {
-    let user = admin_users::find(&app, &id).await?;
-    let opening: Opening = body::json_within(&headers, body, OPENING_MAX_BYTES).await?;
-    let errors = opening.errors();
-    if !errors.is_empty() {
-        return Err(AppError::Invalid(errors));
-    }
-    let filename = plain_filename(&opening.filename);
-    let files: Vec<(usize, &str, u64)> = opening
-        .files
-        .iter()
-        .map(|file| (usize::try_from(file.index).unwrap_or(usize::MAX), file.name.as_str(), file.inflated_bytes))
-        .collect();
-    let new = NewRowImport {
-        user: user.id,
-        filename: filename.as_deref(),
-        file_size_bytes: opening.file_size_bytes,
-        archive_sha256: &opening.archive_sha256.to_ascii_lowercase(),
-        request_id: Some(&actor.request_id),
-        files: &files,
-    };
-    let change = Change::created("import.create", "import-jobs/", "import_jobs").of_user(user.id);
-    let opened = row_imports::open(&*app.db, &new, &actor.made(change, app.now()), app.now()).await?;
-    let Some(opened) = opened else {
-        // The user may have been deleted meanwhile.
-        admin_users::find(&app, &id).await?;
-        return Err(AppError::Internal("an import that was opened is not there"));
-    };
-    let status = if opened.is_new { StatusCode::CREATED } else { StatusCode::OK };
-    let files = opened.files.into_iter().map(OpenedFile::from).collect();
-    Ok((status, Json(Opened { id: opened.job.id, status: opened.job.status, files })))
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -234,9 +119,7 @@ pub async fn slice(
     match take(&app, job, body).await {
         Ok(response) => Ok(response),
         Err(AppError::Store(StoreError::DayIsFull(_))) => {
-            let detail = "The database's rows of this day are used up; imports go on after midnight UTC.";
-            let left_ms = DAY_MS - app.now().0.rem_euclid(DAY_MS);
-            Ok(later(detail, left_ms / SECOND_MS + 60))
+            Ok(tomorrow(&app, "The database's rows of this day are used up; imports go on after midnight UTC."))
         }
         Err(AppError::Store(StoreError::Retryable(_))) => Ok(later("The database is out of reach for a moment.", 2)),
         Err(error) => Err(error),
@@ -265,6 +148,9 @@ async fn take(app: &App, job: ImportJobId, body: SliceBody<'_>) -> Result<Respon
                 "the most rows that one import may have (IMPORT_MAX_RECORDS) were reached here.".to_owned(),
             ));
         }
+        if let Some(refusal) = day_is_full(app, &place, count) {
+            return Ok(refusal);
+        }
         let Some(slice) = slice else { return Err(AppError::Internal("rows without a slice")) };
         let destination = Destination {
             user: place.user_id,
@@ -288,7 +174,7 @@ async fn take(app: &App, job: ImportJobId, body: SliceBody<'_>) -> Result<Respon
 }
 
 async fn place(app: &App, job: ImportJobId, index: u64) -> Result<Place, AppError> {
-    row_imports::place(&*app.db, job, index).await?.ok_or_else(|| missing("Import job", &job))
+    row_imports::place(&*app.db, job, index, app.now()).await?.ok_or_else(|| missing("Import job", &job))
 }
 
 async fn settle(
@@ -308,7 +194,13 @@ async fn settle(
     slice.ends_at_byte(bytes_read.min(SIZE_MAX_BYTES));
     let written_before = app.db.usage().rows_written;
     let guard = row_imports::takes_slices(destination.job);
-    let taken_up = slice.settle(app, destination, &HashSet::new(), written_before, guard).await?;
+    let taken_up = slice.settle(app, destination, &HashSet::new(), 0, guard).await?;
+    let written = app.db.usage().rows_written.saturating_sub(written_before);
+    let told = import_jobs::tell_written(destination.job, place.rows_written, written, app.now());
+    // The slice is settled, whatever becomes of the figure.
+    if let Err(error) = app.db.run(told).await {
+        tracing::warn!(import_job_id = destination.job.0, %error, "What a slice wrote was not counted");
+    }
     let (rows_read, rejected) = (slice.rows(), slice.rejected());
     let plays = taken_up.inserted + taken_up.merged + taken_up.duplicate;
     Ok(SliceTaken {
@@ -368,6 +260,23 @@ fn elsewhere(cursor: u64) -> Response {
     let mut problem = Problem::new(StatusCode::CONFLICT, format!("The next row of this file is {cursor}."));
     problem.more.insert("cursor".to_owned(), cursor.into());
     problem.into_response()
+}
+
+/// The answer where so many more rows could be more than imports may write on this UTC day.
+fn day_is_full(app: &App, place: &Place, rows: u64) -> Option<Response> {
+    let limit = app.config.import_limits.rows_written_per_day?;
+    // Nearly each row may be one written, and its tracks come on top.
+    if place.written_today.saturating_add(2 * rows) <= limit {
+        return None;
+    }
+    let reason = format!("As many rows were written today as IMPORT_ROWS_PER_DAY allows ({limit});");
+    Some(tomorrow(app, &format!("{reason} imports go on after midnight UTC.")))
+}
+
+/// The answer when nothing more may be written on this UTC day.
+fn tomorrow(app: &App, detail: &str) -> Response {
+    let left_ms = DAY_MS - app.now().0.rem_euclid(DAY_MS);
+    later(detail, left_ms / SECOND_MS + 60)
 }
 
 fn later(detail: &str, seconds: i64) -> Response {

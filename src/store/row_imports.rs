@@ -97,6 +97,10 @@ pub struct Place {
     pub leave_out_incognito: bool,
     /// Of all files of the job.
     pub rows_of_job: u64,
+    /// Rows of the database that the job was told it wrote.
+    pub rows_written: u64,
+    /// What imports wrote on this UTC day, those of other users too.
+    pub written_today: u64,
     #[serde(flatten)]
     pub file: Option<PlaceInFile>,
 }
@@ -110,12 +114,13 @@ pub struct PlaceInFile {
 }
 
 /// Where a slice for this file of this job would go; `None` when there is no such job.
-pub async fn place(db: &dyn Db, id: ImportJobId, entry_index: u64) -> Result<Option<Place>, StoreError> {
-    const PLACE: &str = "SELECT j.user_id, j.status, j.archive_form, j.leave_out_incognito, \
+pub async fn place(db: &dyn Db, id: ImportJobId, entry_index: u64, now: Millis) -> Result<Option<Place>, StoreError> {
+    const PLACE: &str = "SELECT j.user_id, j.status, j.archive_form, j.leave_out_incognito, j.rows_written, \
+        (SELECT coalesce(sum(written_on_day), 0) FROM import_jobs WHERE written_on = ?3) AS written_today, \
         (SELECT coalesce(sum(rows_read), 0) FROM import_files WHERE import_job_id = j.id) AS rows_of_job, \
         f.id AS file_id, f.status AS file_status, f.rows_read, f.rejected \
         FROM import_jobs AS j LEFT JOIN import_files AS f ON f.import_job_id = j.id AND f.entry_index = ?2 WHERE j.id = ?1";
-    db.first(Statement::new(PLACE).bind(id).bind(entry_index)).await
+    db.first(Statement::new(PLACE).bind(id).bind(entry_index).bind(now.0.div_euclid(DAY_MS))).await
 }
 
 /// Holds while the import takes slices.

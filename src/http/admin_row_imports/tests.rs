@@ -171,6 +171,45 @@ fn the_most_rows_of_an_import_hold_here_too() {
 }
 
 #[test]
+fn the_rows_of_a_day_are_counted_here_too_and_when_they_are_used_up_it_says_when_to_go_on() {
+    let vars = [
+        ("ADMIN_AUTH_MODE", "token"),
+        ("ADMIN_TOKEN", crate::testing::test_app::ADMIN_TOKEN),
+        ("IMPORT_SLICE_ROWS", "100"),
+        ("IMPORT_ROWS_PER_DAY", "500"),
+    ];
+    let app = TestApp::with_vars(&vars);
+    app.post("/admin/users", &json!({"display_name": "Ada"}));
+    let archive = extended(41);
+    let id = RowSender::open(&app, 1, &archive).id;
+    let entry = &entries(&archive)[0];
+    let (format, rows) = rows_of(&archive, entry);
+    let path = format!("/admin/import-jobs/{id}/slices");
+    let send = |at: usize| app.post(&path, &slice(entry, at as u64, format, &rows[at..at + 50]));
+    let told = || app.rows("SELECT rows_written FROM import_jobs")[0].clone();
+    let before = app.app.db.usage().rows_written;
+    assert_eq!(send(0).status, 200);
+    // The row that keeps this figure and the request's log row come on top.
+    assert_eq!(told(), format!("Integer({})", app.app.db.usage().rows_written - before - 2));
+    let mut at = 50;
+    let refused = loop {
+        let answer = send(at);
+        if answer.status != 200 {
+            break answer;
+        }
+        at += 50;
+    };
+    assert!(app.app.db.usage().rows_written - before <= 520, "{at}");
+    assert_eq!(refused.status, 503);
+    assert!(refused.json()["detail"].as_str().unwrap().contains("IMPORT_ROWS_PER_DAY"));
+    let wait: i64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    app.clock.set(app.app.now().plus_ms((wait - 120) * 1_000));
+    assert_eq!(send(at).status, 503);
+    app.clock.set(app.app.now().plus_ms(120_000));
+    assert_eq!(send(at).status, 200);
+}
+
+#[test]
 fn refused_rows_are_kept_with_their_numbers() {
     let app = app_with_user();
     let archive = extended(37);
