@@ -87,8 +87,8 @@ fn settled(Stage { app, .. }: &Stage) -> Vec<String> {
     lasting(app)
 }
 
-/// Columns that tell when, how often or through whom something was tried, beside those that end in `_at`.
-const PASSING: [&str; 12] = [
+/// Columns that tell when, how often, through whom or at what cost something was tried, beside those that end in `_at`.
+const PASSING: [&str; 14] = [
     "failed_polls",
     "quiet_polls",
     "at",
@@ -101,6 +101,8 @@ const PASSING: [&str; 12] = [
     "not_before",
     "cursor",
     "rows_written",
+    "written_on",
+    "written_on_day",
 ];
 /// Tables that tell of the faults and of the clock.
 const PASSING_TABLES: [&str; 3] = ["logs", "dead_letters", "schedule_ticks"];
