@@ -1,7 +1,7 @@
 //! The three doors of the Worker: `fetch`, `queue`, `scheduled`. Platform types stop here.
 //!
 //! Must stay true: every message of a batch gets its own verdict and no door ever returns an error for a batch; a fixed
-//! answer leaves with its Content-Length; the configuration is read once for each isolate.
+//! answer leaves with its Content-Length; the configuration is read, and the router built, once for each isolate.
 
 mod archives;
 mod outbound;
@@ -46,10 +46,14 @@ fn start() {
 
 #[event(fetch)]
 async fn fetch(request: HttpRequest, env: Env, context: Context) -> worker::Result<Response> {
+    static ROUTER: OnceLock<axum::Router> = OnceLock::new();
     let request = request.map(AxumBody::new);
     let head = request.method() == axum::http::Method::HEAD;
     let response = match open(&env, Arc::new(platform::AfterAnswer::new(context))) {
-        Ok(app) => http::entrance::answer(app, request).await,
+        Ok(app) => {
+            let router = ROUTER.get_or_init(|| http::router(&app.config));
+            http::entrance::answer(router, app, request).await
+        }
         Err(error) => http::entrance::refuse(&AppError::NotConfigured(error)),
     };
     answered(response, head).await

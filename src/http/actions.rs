@@ -7,7 +7,6 @@
 
 use axum::{
     Json,
-    extract::State,
     http::{HeaderMap, Uri},
 };
 use serde_json::{Map, Value, json};
@@ -16,7 +15,7 @@ use super::origin;
 use crate::{app::App, tools};
 
 /// GET /openapi.json.
-pub async fn openapi(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Json<Value> {
+pub async fn openapi(app: App, headers: HeaderMap, uri: Uri) -> Json<Value> {
     Json(document(tools::catalogue::value(), &origin::of_request(&app, &headers, &uri)))
 }
 

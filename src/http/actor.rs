@@ -13,14 +13,15 @@ use crate::{
     store::audit::{Actor, Credential, UsedToken},
 };
 
-impl FromRequestParts<App> for Actor {
+impl<S: Send + Sync> FromRequestParts<S> for Actor {
     type Rejection = AppError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, AppError> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AppError> {
+        let app = App::from_request_parts(parts, state).await?;
         let recognised = parts.extensions.get::<Recognised>();
         let recognised = recognised.ok_or(AppError::Internal("a change on a route without a credential check"))?;
         let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-        Ok(actor(app, recognised, request_id))
+        Ok(actor(&app, recognised, request_id))
     }
 }
 

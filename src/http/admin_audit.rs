@@ -1,6 +1,6 @@
 //! `/admin/audit`: who changed what through the admin API.
 
-use axum::{Json, extract::State, http::Uri};
+use axum::{Json, http::Uri};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -67,7 +67,7 @@ pub const PARAMETERS: &[Parameter] = &[
 ];
 
 /// GET /admin/audit: newest first.
-pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<NewestFirst<AuditView>>, AppError> {
+pub async fn list(app: App, uri: Uri) -> Result<Json<NewestFirst<AuditView>>, AppError> {
     let query = Query::declared(&uri, PARAMETERS)?;
     let (page, part) = query.part()?;
     let text = |name: &str| query.get(name).map(str::to_owned);

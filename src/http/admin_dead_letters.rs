@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::Path,
     http::{StatusCode, Uri},
 };
 use serde::Serialize;
@@ -54,7 +54,7 @@ pub const PARAMETERS: &[Parameter] =
     &[LIMIT, OFFSET, Parameter::one_of("resent", &["0", "1"], "Only those that were, or were not, sent again.")];
 
 /// GET /admin/dead-letters: newest first.
-pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Paginated<DeadLetterView>>, AppError> {
+pub async fn list(app: App, uri: Uri) -> Result<Json<Paginated<DeadLetterView>>, AppError> {
     let query = Query::declared(&uri, PARAMETERS)?;
     let page = query.page()?;
     let resent = query.get("resent").map(|word| word == "1");
@@ -67,7 +67,7 @@ pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Paginated<Dea
 /// # Errors
 /// 404: no such message. 409: it was sent again already, or is of no shape that anybody works on.
 pub async fn resend(
-    State(app): State<App>,
+    app: App,
     actor: Actor,
     Path(id): Path<String>,
 ) -> Result<(StatusCode, Json<DeadLetterView>), AppError> {

@@ -1,10 +1,6 @@
 //! `/admin/grants`: what OAuth clients were allowed, and taking it back.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::Uri,
-};
+use axum::{Json, extract::Path, http::Uri};
 use serde::Serialize;
 use serde_json::json;
 
@@ -74,7 +70,7 @@ impl GrantView {
 pub const PARAMETERS: &[Parameter] = &[LIMIT, OFFSET, USER_ID];
 
 /// GET /admin/grants: newest first.
-pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Paginated<GrantView>>, AppError> {
+pub async fn list(app: App, uri: Uri) -> Result<Json<Paginated<GrantView>>, AppError> {
     let query = Query::declared(&uri, PARAMETERS)?;
     let page = query.page()?;
     let user = query.number("user_id").map(UserId);
@@ -92,11 +88,7 @@ pub struct Revoked {
 }
 
 /// DELETE `/admin/grants/{grant_id}`: its tokens open nothing from now on.
-pub async fn revoke(
-    State(app): State<App>,
-    actor: Actor,
-    Path(grant_id): Path<String>,
-) -> Result<Json<Revoked>, AppError> {
+pub async fn revoke(app: App, actor: Actor, Path(grant_id): Path<String>) -> Result<Json<Revoked>, AppError> {
     let id = GrantId(path_id("Grant", &grant_id)?);
     let grant = oauth_grants::find(&*app.db, id).await?.ok_or_else(|| missing("Grant", &grant_id))?;
     let change = Change::new("grant.revoke", format!("grants/{}", id.0)).of_user(grant.user_id);

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::Path,
     http::{HeaderMap, StatusCode, Uri},
 };
 use serde::Serialize;
@@ -74,7 +74,7 @@ pub struct Accepted {
 /// 404: no such user, told before the body is read. 413: too large. 422: nothing with history in it. 400: the upload
 /// broke off. Nothing is kept after any of them.
 pub async fn upload(
-    State(app): State<App>,
+    app: App,
     Path(id): Path<String>,
     actor: Actor,
     uri: Uri,
@@ -224,7 +224,7 @@ async fn find(app: &App, id: &str) -> Result<(ImportJob, Vec<ImportFile>), AppEr
 }
 
 /// GET /admin/import-jobs/{id}.
-pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<JobView>, AppError> {
+pub async fn show(app: App, Path(id): Path<String>) -> Result<Json<JobView>, AppError> {
     let (job, files) = find(&app, &id).await?;
     Ok(Json(view(job, Some(files), app.now())))
 }
@@ -238,7 +238,7 @@ pub const LIST_PARAMETERS: &[Parameter] = &[
 ];
 
 /// GET /admin/import-jobs: newest first.
-pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Paginated<JobView>>, AppError> {
+pub async fn list(app: App, uri: Uri) -> Result<Json<Paginated<JobView>>, AppError> {
     let query = Query::declared(&uri, LIST_PARAMETERS)?;
     let page = query.page()?;
     let user = query.number("user_id").map(UserId);
@@ -253,11 +253,7 @@ pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Paginated<Job
 ///
 /// # Errors
 /// 409: it is over already.
-pub async fn cancel(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    actor: Actor,
-) -> Result<(StatusCode, Json<JobView>), AppError> {
+pub async fn cancel(app: App, Path(id): Path<String>, actor: Actor) -> Result<(StatusCode, Json<JobView>), AppError> {
     let (job, _) = find(&app, &id).await?;
     let change = Change::new("import.cancel", format!("import-jobs/{}", job.id)).of_user(job.user_id);
     let outcome = import_jobs::cancel(&*app.db, job.id, actor.made(change, app.now()), app.now()).await?;
@@ -277,11 +273,7 @@ pub async fn cancel(
 ///
 /// # Errors
 /// 409: it goes on by itself, or there is nothing it could go on with.
-pub async fn retry(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    actor: Actor,
-) -> Result<(StatusCode, Json<JobView>), AppError> {
+pub async fn retry(app: App, Path(id): Path<String>, actor: Actor) -> Result<(StatusCode, Json<JobView>), AppError> {
     let (job, _) = find(&app, &id).await?;
     let change = Change::new("import.retry", format!("import-jobs/{}", job.id)).of_user(job.user_id);
     let outcome = import_jobs::retry(&*app.db, job.id, actor.made(change, app.now()), app.now()).await?;

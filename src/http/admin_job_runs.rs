@@ -4,7 +4,7 @@ pub mod many;
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::Path,
     http::{StatusCode, Uri},
 };
 use serde::Serialize;
@@ -161,7 +161,7 @@ fn filter(query: &Query) -> Filter {
 }
 
 /// GET /admin/job-runs: newest first.
-pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<NewestFirst<RunView>>, AppError> {
+pub async fn list(app: App, uri: Uri) -> Result<Json<NewestFirst<RunView>>, AppError> {
     let query = Query::declared(&uri, PARAMETERS)?;
     let (page, part) = query.part()?;
     let walked = run_list::list(&*app.db, &filter(&query), part).await?;
@@ -170,7 +170,7 @@ pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<NewestFirst<R
 }
 
 /// GET /admin/job-runs/{id}.
-pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<RunDetail>, AppError> {
+pub async fn show(app: App, Path(id): Path<String>) -> Result<Json<RunDetail>, AppError> {
     Ok(Json(detail(find(&app, &id).await?, app.now())))
 }
 
@@ -183,11 +183,11 @@ async fn find(app: &App, id: &str) -> Result<Around, AppError> {
 ///
 /// # Errors
 /// 404: no such run. 409: it has ended.
-pub async fn cancel(State(app): State<App>, actor: Actor, Path(id): Path<String>) -> Result<Json<RunDetail>, AppError> {
+pub async fn cancel(app: App, actor: Actor, Path(id): Path<String>) -> Result<Json<RunDetail>, AppError> {
     let Around { run, .. } = find(&app, &id).await?;
     if let Some(import) = run.import_job_id {
-        drop(admin_imports::cancel(State(app.clone()), Path(import.to_string()), actor).await?);
-        return show(State(app), Path(id)).await;
+        drop(admin_imports::cancel(app.clone(), Path(import.to_string()), actor).await?);
+        return show(app, Path(id)).await;
     }
     let before = serde_json::json!({"status": run.status});
     let change = of_run("job_run.cancel", &run).before(&before);
@@ -202,22 +202,18 @@ pub async fn cancel(State(app): State<App>, actor: Actor, Path(id): Path<String>
         Cancellation::Unknown => return Err(missing("Job run", &id)),
     }
     tracing::info!(job_run_id = run.id.0, "A run was cancelled by hand");
-    show(State(app), Path(id)).await
+    show(app, Path(id)).await
 }
 
 /// POST /admin/job-runs/{id}/retry: a new run that goes on where this one ended.
 ///
 /// # Errors
 /// 404: no such run. 409: it succeeded, has not ended, or another of its kind is under way.
-pub async fn retry(
-    State(app): State<App>,
-    actor: Actor,
-    Path(id): Path<String>,
-) -> Result<(StatusCode, Json<RunDetail>), AppError> {
+pub async fn retry(app: App, actor: Actor, Path(id): Path<String>) -> Result<(StatusCode, Json<RunDetail>), AppError> {
     let Around { run, .. } = find(&app, &id).await?;
     if let Some(import) = run.import_job_id {
-        drop(admin_imports::retry(State(app.clone()), Path(import.to_string()), actor).await?);
-        return Ok((StatusCode::ACCEPTED, show(State(app), Path(id)).await?));
+        drop(admin_imports::retry(app.clone(), Path(import.to_string()), actor).await?);
+        return Ok((StatusCode::ACCEPTED, show(app, Path(id)).await?));
     }
     let now = app.now();
     let record = actor.made_where(&changes::was_queued_again(run.id, now), of_run("job_run.retry", &run), now);
@@ -226,7 +222,7 @@ pub async fn retry(
         Retrial::Queued(new) => {
             runs::send(&app, new).await;
             tracing::info!(job_run_id = new.0, retry_of = run.id.0, "A run is tried again by hand");
-            Ok((StatusCode::ACCEPTED, show(State(app), Path(new.to_string())).await?))
+            Ok((StatusCode::ACCEPTED, show(app, Path(new.to_string())).await?))
         }
         Retrial::IsUnderWay => refused(format!(
             "Job run {id} has not ended, or another {} run is under way; wait for it or cancel it.",
@@ -321,7 +317,7 @@ fn job_type(kind: JobKind, states: &[StateCount], paused: &[PausedType]) -> JobT
 }
 
 /// GET /admin/job-types.
-pub async fn overview(State(app): State<App>, uri: Uri) -> Result<Json<Overview>, AppError> {
+pub async fn overview(app: App, uri: Uri) -> Result<Json<Overview>, AppError> {
     Query::declared(&uri, &[])?;
     let found = run_list::overview(&*app.db).await?;
     let job_types = JobKind::ALL.into_iter().map(|kind| job_type(kind, &found.states, &found.paused)).collect();
@@ -331,20 +327,12 @@ pub async fn overview(State(app): State<App>, uri: Uri) -> Result<Json<Overview>
 
 /// POST /admin/job-types/{job_type}/pause: no such work begins until it is resumed; what is in hand is given
 /// back at its next step.
-pub async fn pause(
-    State(app): State<App>,
-    actor: Actor,
-    Path(name): Path<String>,
-) -> Result<Json<ActionResult>, AppError> {
+pub async fn pause(app: App, actor: Actor, Path(name): Path<String>) -> Result<Json<ActionResult>, AppError> {
     set_paused(&app, &actor, &name, true).await
 }
 
 /// POST /admin/job-types/{job_type}/resume: the sweep sends what waits within two minutes.
-pub async fn resume(
-    State(app): State<App>,
-    actor: Actor,
-    Path(name): Path<String>,
-) -> Result<Json<ActionResult>, AppError> {
+pub async fn resume(app: App, actor: Actor, Path(name): Path<String>) -> Result<Json<ActionResult>, AppError> {
     set_paused(&app, &actor, &name, false).await
 }
 

@@ -1,6 +1,6 @@
 //! `/admin/logs`: what happened, newest first, or as it happens.
 
-use axum::{Json, extract::State, http::Uri};
+use axum::{Json, http::Uri};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -102,7 +102,7 @@ pub const PARAMETERS: &[Parameter] = &[
 ///
 /// # Errors
 /// 422: a filter that is not understood, or both ways at once.
-pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<LogPage>, AppError> {
+pub async fn list(app: App, uri: Uri) -> Result<Json<LogPage>, AppError> {
     let query = Query::declared(&uri, PARAMETERS)?;
     let page = query.page()?;
     let walk = match (query.number("before_id"), query.number("after_id")) {

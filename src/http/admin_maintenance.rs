@@ -1,6 +1,6 @@
 //! `/admin/maintenance`: what the clock does once a day, done now.
 
-use axum::{Json, extract::State, http::Uri};
+use axum::{Json, http::Uri};
 use serde::Serialize;
 
 use super::query::{Parameter, Query};
@@ -41,7 +41,7 @@ pub const PARAMETERS: &[Parameter] = &[Parameter::integer(
 ///
 /// # Errors
 /// 409: a purge is under way. 422: not a number of days from 1 on.
-pub async fn purge_logs(State(app): State<App>, actor: Actor, uri: Uri) -> Result<Json<PurgeAnswer>, AppError> {
+pub async fn purge_logs(app: App, actor: Actor, uri: Uri) -> Result<Json<PurgeAnswer>, AppError> {
     let query = Query::declared(&uri, PARAMETERS)?;
     let days = query.number("older_than_days").and_then(|days| u32::try_from(days).ok());
     let days = days.unwrap_or(app.config.log_retention_days);

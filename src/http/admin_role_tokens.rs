@@ -6,7 +6,7 @@
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::Path,
     http::{HeaderMap, StatusCode, Uri},
     response::IntoResponse,
 };
@@ -56,12 +56,7 @@ impl RoleTokenRequest {
 }
 
 /// POST /admin/tokens.
-pub async fn issue(
-    State(app): State<App>,
-    actor: Actor,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<impl IntoResponse, AppError> {
+pub async fn issue(app: App, actor: Actor, headers: HeaderMap, body: Body) -> Result<impl IntoResponse, AppError> {
     let (terms, role) = body::json::<RoleTokenRequest>(&headers, body).await?.check(app.now())?;
     let (token, hash) = issuing::draw(&app, CredentialKind::RoleToken);
     let after = json!({"label": terms.label, "role": role, "expires_at": terms.expires_at});
@@ -73,18 +68,14 @@ pub async fn issue(
 }
 
 /// GET /admin/tokens.
-pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Paginated<RoleToken>>, AppError> {
+pub async fn list(app: App, uri: Uri) -> Result<Json<Paginated<RoleToken>>, AppError> {
     let page = Query::declared(&uri, PAGED)?.page()?;
     let (tokens, total) = TABLE.list(&*app.db, None, page.limit, page.offset).await?;
     Ok(Json(Paginated::new(tokens.all()?, total, page)))
 }
 
 /// DELETE `/admin/tokens/{token_id}`: from now on the token opens nothing.
-pub async fn revoke(
-    State(app): State<App>,
-    actor: Actor,
-    Path(token_id): Path<String>,
-) -> Result<StatusCode, AppError> {
+pub async fn revoke(app: App, actor: Actor, Path(token_id): Path<String>) -> Result<StatusCode, AppError> {
     let id = CredentialId(path_id("Token", &token_id)?);
     let token: Option<RoleToken> = app.db.first(TABLE.by_id(id, None)).await?;
     let token = token.ok_or_else(|| missing("Token", &id))?;

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::Path,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -107,12 +107,7 @@ pub struct SliceTaken {
 }
 
 /// POST /admin/import-jobs/{id}/slices.
-pub async fn slice(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, AppError> {
+pub async fn slice(app: App, Path(id): Path<String>, headers: HeaderMap, body: Body) -> Result<Response, AppError> {
     let job = ImportJobId(path_id("Import job", &id)?);
     let bytes = body::bytes_within(&headers, body, SLICE_MAX_BYTES).await?;
     let body: SliceBody<'_> = body::parsed(&bytes)?;
@@ -286,7 +281,7 @@ fn later(detail: &str, seconds: i64) -> Response {
 }
 
 /// POST /admin/import-jobs/{id}/verify: counts the stored plays again and ends the import. Asked again, it answers the same.
-pub async fn verify(State(app): State<App>, Path(id): Path<String>) -> Result<Response, AppError> {
+pub async fn verify(app: App, Path(id): Path<String>) -> Result<Response, AppError> {
     let job = ImportJobId(path_id("Import job", &id)?);
     let (found, files) = import_jobs::find(&*app.db, job).await?.ok_or_else(|| missing("Import job", &job))?;
     if found.status == JobStatus::Running && found.archive_form == import_jobs::ArchiveForm::Rows {
@@ -304,7 +299,7 @@ pub async fn verify(State(app): State<App>, Path(id): Path<String>) -> Result<Re
         let detail = "The Worker itself unpacks the archive of this import, and counts at its end.".to_owned();
         return Ok(Problem::new(StatusCode::CONFLICT, detail).into_response());
     }
-    let view = super::admin_imports::show(State(app), Path(id)).await?;
+    let view = super::admin_imports::show(app, Path(id)).await?;
     Ok(view.into_response())
 }
 

@@ -3,10 +3,7 @@
 //! Must stay true: two people, or two clicks, do not run an entry at once; the clock may come in between, as each step of a tick
 //! may be done twice. Clearing old rows has its own route (`admin_maintenance`).
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::Path};
 use serde::Serialize;
 
 use super::path_id::missing;
@@ -36,7 +33,7 @@ pub struct RanNow {
 ///
 /// # Errors
 /// 404: no such entry. 409: somebody runs it by hand already.
-pub async fn run_now(State(app): State<App>, actor: Actor, Path(name): Path<String>) -> Result<Json<RanNow>, AppError> {
+pub async fn run_now(app: App, actor: Actor, Path(name): Path<String>) -> Result<Json<RanNow>, AppError> {
     let entry =
         SCHEDULE.iter().find(|entry| entry.name == name).ok_or_else(|| missing("Entry of the schedule", &name))?;
     let now = app.now();

@@ -5,7 +5,7 @@
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::Path,
     http::{HeaderMap, StatusCode},
 };
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ impl From<ConnectionSummary> for ConnectionView {
 }
 
 /// GET /admin/users/{id}/spotify-connection.
-pub async fn connection(State(app): State<App>, Path(id): Path<String>) -> Result<Json<ConnectionView>, AppError> {
+pub async fn connection(app: App, Path(id): Path<String>) -> Result<Json<ConnectionView>, AppError> {
     let user = admin_users::find(&app, &id).await?;
     let row: Option<ConnectionSummary> = app.db.first(spotify_tokens::select_summary(user.id)).await?;
     let missing = || AppError::NotFound(format!("User {} is not connected to Spotify.", user.id));
@@ -77,7 +77,7 @@ pub struct LinkView {
 
 /// POST /admin/users/{id}/spotify-connection: a link for the listener's browser, good for a day.
 pub async fn make_link(
-    State(app): State<App>,
+    app: App,
     Path(id): Path<String>,
     actor: Actor,
 ) -> Result<(StatusCode, Json<LinkView>), AppError> {
@@ -104,11 +104,7 @@ pub struct Disconnected {
 }
 
 /// DELETE /admin/users/{id}/spotify-connection: the tokens are deleted, and polling ends. The plays stay.
-pub async fn disconnect(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    actor: Actor,
-) -> Result<Json<Disconnected>, AppError> {
+pub async fn disconnect(app: App, Path(id): Path<String>, actor: Actor) -> Result<Json<Disconnected>, AppError> {
     let user = admin_users::find(&app, &id).await?;
     let change = Change::new("spotify_connection.delete", format!("users/{}/spotify-connection", user.id));
     let mut statements = vec![spotify_tokens::delete(user.id), actor.made(change.of_user(user.id), app.now())];
@@ -144,7 +140,7 @@ pub struct NewCredentials {
 }
 
 /// GET /admin/users/{id}/spotify-credentials: the id alone.
-pub async fn credentials(State(app): State<App>, Path(id): Path<String>) -> Result<Json<CredentialsView>, AppError> {
+pub async fn credentials(app: App, Path(id): Path<String>) -> Result<Json<CredentialsView>, AppError> {
     let user = admin_users::find(&app, &id).await?;
     let row = spotify_accounts::credentials(&*app.db, user.id).await?;
     let missing = || AppError::NotFound(format!("User {} has no Spotify app of their own.", user.id));
@@ -153,7 +149,7 @@ pub async fn credentials(State(app): State<App>, Path(id): Path<String>) -> Resu
 
 /// PUT /admin/users/{id}/spotify-credentials: from now on this user logs in through an app of their own.
 pub async fn set_credentials(
-    State(app): State<App>,
+    app: App,
     Path(id): Path<String>,
     actor: Actor,
     headers: HeaderMap,
@@ -186,11 +182,7 @@ pub async fn set_credentials(
 }
 
 /// DELETE /admin/users/{id}/spotify-credentials: this user logs in through the installation's app again.
-pub async fn delete_credentials(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    actor: Actor,
-) -> Result<StatusCode, AppError> {
+pub async fn delete_credentials(app: App, Path(id): Path<String>, actor: Actor) -> Result<StatusCode, AppError> {
     let user = admin_users::find(&app, &id).await?;
     let now = app.now();
     let mut statements = spotify_accounts::delete_credentials(user.id, now);

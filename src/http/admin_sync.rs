@@ -3,11 +3,7 @@
 //! Must stay true: a pause is taken away by a resume alone, never by a new sync; what was done is one batch with its row in
 //! the audit; a user who is not connected is told so with `success: false`, as the system before this one did.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::Uri,
-};
+use axum::{Json, extract::Path, http::Uri};
 use serde::{Deserialize, Serialize};
 
 use super::{admin_users, query::Query};
@@ -66,11 +62,7 @@ async fn change(
 }
 
 /// POST /admin/users/{id}/pause: nothing is collected for this user; a sync that is at work stops at its next step.
-pub async fn pause(
-    State(app): State<App>,
-    actor: Actor,
-    Path(id): Path<String>,
-) -> Result<Json<ActionResult>, AppError> {
+pub async fn pause(app: App, actor: Actor, Path(id): Path<String>) -> Result<Json<ActionResult>, AppError> {
     let (user, state) = state_of(&app, &id).await?;
     match state {
         None => Ok(ActionResult::not_connected(user)),
@@ -83,11 +75,7 @@ pub async fn pause(
 }
 
 /// POST /admin/users/{id}/resume: takes a pause and a failure away, and polls at once.
-pub async fn resume(
-    State(app): State<App>,
-    actor: Actor,
-    Path(id): Path<String>,
-) -> Result<Json<ActionResult>, AppError> {
+pub async fn resume(app: App, actor: Actor, Path(id): Path<String>) -> Result<Json<ActionResult>, AppError> {
     let (user, state) = state_of(&app, &id).await?;
     match state {
         None => Ok(ActionResult::not_connected(user)),
@@ -106,11 +94,7 @@ pub async fn resume(
 }
 
 /// POST /admin/users/{id}/trigger-sync: the initial sync from the beginning, now. A pause stays.
-pub async fn trigger(
-    State(app): State<App>,
-    actor: Actor,
-    Path(id): Path<String>,
-) -> Result<Json<ActionResult>, AppError> {
+pub async fn trigger(app: App, actor: Actor, Path(id): Path<String>) -> Result<Json<ActionResult>, AppError> {
     let (user, state) = state_of(&app, &id).await?;
     let Some(state) = state.filter(|state| state.authorized_at.is_some()) else {
         return Ok(ActionResult::not_connected(user));
@@ -137,7 +121,7 @@ pub async fn trigger(
 }
 
 /// POST /admin/sync/pause: nothing is collected for anyone.
-pub async fn pause_everyone(State(app): State<App>, actor: Actor) -> Result<Json<ActionResult>, AppError> {
+pub async fn pause_everyone(app: App, actor: Actor) -> Result<Json<ActionResult>, AppError> {
     let audit = actor.made(Change::new("sync.pause", "sync"), app.now());
     let results = app.db.batch(vec![sync_states::pause_everyone(app.now()), audit]).await?;
     let is_new = results.first().is_some_and(|rows| !rows.rows.is_empty());
@@ -145,7 +129,7 @@ pub async fn pause_everyone(State(app): State<App>, actor: Actor) -> Result<Json
 }
 
 /// POST /admin/sync/resume: what is due is polled with the next tick. Users who are paused themselves stay so.
-pub async fn resume_everyone(State(app): State<App>, actor: Actor) -> Result<Json<ActionResult>, AppError> {
+pub async fn resume_everyone(app: App, actor: Actor) -> Result<Json<ActionResult>, AppError> {
     let audit = actor.made(Change::new("sync.resume", "sync"), app.now());
     let results = app.db.batch(vec![sync_states::resume_everyone(), audit]).await?;
     let is_new = results.first().is_some_and(|rows| !rows.rows.is_empty());
@@ -196,7 +180,7 @@ pub struct ScheduleItem {
 }
 
 /// GET /admin/sync-status.
-pub async fn status(State(app): State<App>, uri: Uri) -> Result<Json<SyncOverview>, AppError> {
+pub async fn status(app: App, uri: Uri) -> Result<Json<SyncOverview>, AppError> {
     #[derive(Deserialize)]
     struct Sums {
         total_users: i64,

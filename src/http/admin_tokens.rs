@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::Path,
     http::{HeaderMap, StatusCode, Uri},
     response::IntoResponse,
 };
@@ -59,7 +59,7 @@ impl TokenRequest {
 
 /// POST `/admin/users/{user_id}/tokens`.
 pub async fn issue(
-    State(app): State<App>,
+    app: App,
     actor: Actor,
     Path(user_id): Path<String>,
     headers: HeaderMap,
@@ -78,7 +78,7 @@ pub async fn issue(
 
 /// GET `/admin/users/{user_id}/tokens`.
 pub async fn list(
-    State(app): State<App>,
+    app: App,
     Path(user_id): Path<String>,
     uri: Uri,
 ) -> Result<Json<Paginated<AssistantToken>>, AppError> {
@@ -90,7 +90,7 @@ pub async fn list(
 
 /// DELETE `/admin/users/{user_id}/tokens/{token_id}`: from now on the token opens nothing.
 pub async fn revoke(
-    State(app): State<App>,
+    app: App,
     actor: Actor,
     Path((user_id, token_id)): Path<(String, String)>,
 ) -> Result<StatusCode, AppError> {

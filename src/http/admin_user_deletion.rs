@@ -5,11 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::Uri,
-};
+use axum::{Json, extract::Path, http::Uri};
 use serde::Serialize;
 
 use super::{
@@ -49,12 +45,7 @@ const MAX_LISTS: usize = 20;
 ///
 /// # Errors
 /// 404: no such user.
-pub async fn delete(
-    State(app): State<App>,
-    actor: Actor,
-    Path(id): Path<String>,
-    uri: Uri,
-) -> Result<Json<UserDeletion>, AppError> {
+pub async fn delete(app: App, actor: Actor, Path(id): Path<String>, uri: Uri) -> Result<Json<UserDeletion>, AppError> {
     let query = Query::declared(&uri, PARAMETERS)?;
     let user = UserId(path_id("User", &id)?);
     let prefix = format!("users/{user}/");

@@ -5,7 +5,7 @@ mod view;
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::Path,
     http::{HeaderMap, StatusCode, Uri},
 };
 use serde::Deserialize;
@@ -60,7 +60,7 @@ fn checked_zone(zone: String, errors: &mut Vec<FieldError>) -> String {
 
 /// POST /admin/users: a user without Spotify, for imports only.
 pub async fn create(
-    State(app): State<App>,
+    app: App,
     actor: Actor,
     headers: HeaderMap,
     body: Body,
@@ -91,7 +91,7 @@ pub struct UserChanges {
 
 /// PATCH /admin/users/{id}: the name, or the zone that decides where this listener's days begin.
 pub async fn update(
-    State(app): State<App>,
+    app: App,
     actor: Actor,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -121,14 +121,14 @@ pub async fn update(
 }
 
 /// GET /admin/users.
-pub async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Paginated<UserSummary>>, AppError> {
+pub async fn list(app: App, uri: Uri) -> Result<Json<Paginated<UserSummary>>, AppError> {
     let page = Query::declared(&uri, PAGED)?.page()?;
     let (items, total) = view::page(&app, page.limit, page.offset).await?;
     Ok(Json(Paginated::new(items, total, page)))
 }
 
 /// GET /admin/users/{id}.
-pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<UserDetail>, AppError> {
+pub async fn show(app: App, Path(id): Path<String>) -> Result<Json<UserDetail>, AppError> {
     detail(&app, UserId(path_id("User", &id)?)).await
 }
 

@@ -58,7 +58,7 @@ impl Recognised {
 }
 
 /// Lets the admin through, and tokens of any role; how large a role it takes is [`require_role`]'s to ask.
-pub async fn require_admin(State(app): State<App>, mut request: Request, next: Next) -> Response<Body> {
+pub async fn require_admin(app: App, mut request: Request, next: Next) -> Response<Body> {
     match identify(&app, request.headers(), request.uri()).await {
         Ok(Recognised::OfUser(_)) => {
             let refusal = "This is for the admin alone; a credential of one user opens that user's history.";
@@ -87,7 +87,7 @@ pub async fn require_role(State(needed): State<Role>, request: Request, next: Ne
 }
 
 /// Lets through whoever may ask questions: the admin, and credentials of one user.
-pub async fn require_caller(State(app): State<App>, mut request: Request, next: Next) -> Response<Body> {
+pub async fn require_caller(app: App, mut request: Request, next: Next) -> Response<Body> {
     match identify(&app, request.headers(), request.uri()).await {
         Ok(recognised) => {
             request.extensions_mut().insert(recognised.caller());

@@ -9,7 +9,6 @@ mod pages;
 use axum::{
     Extension,
     body::Body,
-    extract::State,
     http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header},
     response::IntoResponse,
 };
@@ -33,7 +32,7 @@ use pages::Outcome;
 const COOKIE: &str = "listenlog_login";
 
 /// GET /auth/login: off to Spotify. `link` connects the user it was made for; `next` is where the browser ends up.
-pub async fn login(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response<Body> {
+pub async fn login(app: App, headers: HeaderMap, uri: Uri) -> Response<Body> {
     match begin(&app, &uri).await {
         Ok(response) => response,
         Err(error) => refused(&headers, error),
@@ -77,7 +76,7 @@ async fn begin(app: &App, uri: &Uri) -> Result<Response<Body>, Refused> {
 
 /// GET /auth/callback: back from Spotify.
 pub async fn callback(
-    State(app): State<App>,
+    app: App,
     Extension(request_id): Extension<RequestId>,
     headers: HeaderMap,
     uri: Uri,

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use axum::{
+    Router,
     body::Body,
     extract::Request,
     http::{Method, Response, StatusCode},
@@ -14,30 +15,31 @@ use axum::{
 use tower::ServiceExt;
 use tracing::Instrument;
 
-use super::{lockout::OnlyAsked, request_id::RequestId, router};
+use super::{lockout::OnlyAsked, request_id::RequestId};
 use crate::{
     app::App,
     error::{AppError, Problem},
     telemetry::{self, Capture, Service},
 };
 
-/// Answers one request.
-pub async fn answer(app: App, mut request: Request) -> Response<Body> {
+/// Answers one request with the router that was built of the same configuration.
+pub async fn answer(router: &Router, app: App, mut request: Request) -> Response<Body> {
     let id = RequestId::accepted(request.headers().get(super::request_id::HEADER))
         .unwrap_or_else(|| RequestId(app.clock.random_hex()));
     let capture = Arc::new(Capture::new(Service::Http, id.0.clone(), app.config.log_level));
     request.extensions_mut().insert(id);
     let span = telemetry::open(&capture);
-    let response = answer_in_span(&app, request).instrument(span.clone()).await;
+    let response = answer_in_span(router, &app, request).instrument(span.clone()).await;
     let background = Arc::clone(&app.background);
     background.wait_until(Box::pin(async move { telemetry::flush(&app, &capture).await }.instrument(span)));
     response
 }
 
-async fn answer_in_span(app: &App, request: Request) -> Response<Body> {
+async fn answer_in_span(router: &Router, app: &App, mut request: Request) -> Response<Body> {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let response = match router(app.clone()).oneshot(request).await {
+    request.extensions_mut().insert(app.clone());
+    let response = match router.clone().oneshot(request).await {
         Ok(response) => response,
         Err(never) => match never {},
     };

@@ -2,7 +2,6 @@
 
 use axum::{
     Json,
-    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{Html, IntoResponse, Response},
 };
@@ -44,7 +43,7 @@ struct Checks {
 const OK: &str = "ok";
 
 /// GET /healthz: without touching the database. With `?deep=1` every part is asked, and 503 says which one is ill.
-pub async fn healthz(State(app): State<App>, uri: Uri) -> Result<(StatusCode, Json<Health>), AppError> {
+pub async fn healthz(app: App, uri: Uri) -> Result<(StatusCode, Json<Health>), AppError> {
     let query = Query::parse(&uri, &["deep"])?;
     let version = env!("CARGO_PKG_VERSION");
     if query.one_of("deep", &["0", "1"])? != Some("1") {

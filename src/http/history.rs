@@ -1,10 +1,6 @@
 //! `/history/users/{user_id}/...`: the history tools for programs, with query strings for arguments.
 
-use axum::{
-    Extension, Json,
-    extract::{Path, State},
-    http::Uri,
-};
+use axum::{Extension, Json, extract::Path, http::Uri};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -23,7 +19,7 @@ use crate::{
 
 /// GET `/history/users/{user_id}/{question}`.
 pub async fn ask(
-    State(app): State<App>,
+    app: App,
     Extension(caller): Extension<Caller>,
     Path((user_id, question)): Path<(String, String)>,
     uri: Uri,
@@ -107,7 +103,7 @@ const MAX_SEARCH_CHARS: usize = 100;
 /// GET `/history/users/{user_id}/plays`: every row, counted or not; `limit` 1..200 (50), `before` from the page before,
 /// `q` anywhere in the title or the artist's name.
 pub async fn plays(
-    State(app): State<App>,
+    app: App,
     Extension(caller): Extension<Caller>,
     Path(user_id): Path<String>,
     uri: Uri,

@@ -13,7 +13,7 @@ use std::{
 
 use axum::{
     body::Body,
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, HeaderName, Response, StatusCode, header},
     middleware::Next,
     response::IntoResponse,
@@ -61,7 +61,7 @@ impl Lockouts {
 }
 
 /// Around a credential check: turns away who has to wait, and counts the guesses that the check refuses.
-pub async fn damp(State(app): State<App>, request: Request, next: Next) -> Response<Body> {
+pub async fn damp(app: App, request: Request, next: Next) -> Response<Body> {
     let address = address_of(request.headers());
     let presented = Presented::of(request.headers());
     if presented != Presented::Issued

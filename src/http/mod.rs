@@ -20,6 +20,7 @@ pub mod admin_sync;
 pub mod admin_tokens;
 pub mod admin_user_deletion;
 pub mod admin_users;
+pub mod app_of_request;
 pub mod auth;
 pub mod auth_spotify;
 pub mod body;
@@ -51,7 +52,7 @@ use axum::{
 };
 use tower_http::cors::CorsLayer;
 
-use crate::{app::App, domain::role::Role, error::Problem, mcp};
+use crate::{config::Config, domain::role::Role, error::Problem, mcp};
 
 /// Who is let through to a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,29 +69,29 @@ pub enum Access {
 pub struct Route {
     pub path: &'static str,
     pub access: Access,
-    pub methods: MethodRouter<App>,
+    pub methods: MethodRouter,
 }
 
-const fn public(path: &'static str, methods: MethodRouter<App>) -> Route {
+const fn public(path: &'static str, methods: MethodRouter) -> Route {
     Route { path, access: Access::Public, methods }
 }
 
-const fn asking(path: &'static str, methods: MethodRouter<App>) -> Route {
+const fn asking(path: &'static str, methods: MethodRouter) -> Route {
     Route { path, access: Access::Asking, methods }
 }
 
 /// For looking: it changes nothing, and tells nothing of credentials or of who did what.
-const fn viewer(path: &'static str, methods: MethodRouter<App>) -> Route {
+const fn viewer(path: &'static str, methods: MethodRouter) -> Route {
     Route { path, access: Access::Admin(Role::Viewer), methods }
 }
 
 /// For the everyday work: what it does can be done again, or undone.
-const fn operator(path: &'static str, methods: MethodRouter<App>) -> Route {
+const fn operator(path: &'static str, methods: MethodRouter) -> Route {
     Route { path, access: Access::Admin(Role::Operator), methods }
 }
 
 /// For all else: who is let in, what is gone for good, and the record of who did what.
-const fn admin(path: &'static str, methods: MethodRouter<App>) -> Route {
+const fn admin(path: &'static str, methods: MethodRouter) -> Route {
     Route { path, access: Access::Admin(Role::Admin), methods }
 }
 
@@ -171,8 +172,8 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// The routes with what all of them have in common.
-pub fn router(app: App) -> Router {
+/// The routes with what all of them have in common. To be built once: it takes longer than most answers.
+pub fn router(config: &Config) -> Router {
     let (mut public, mut asking, mut admin) = (Router::new(), Router::new(), Router::new());
     for Route { path, access, methods } in routes() {
         let (group, methods) = match access {
@@ -187,26 +188,26 @@ pub fn router(app: App) -> Router {
         .route("/admin", any(not_found))
         .route("/admin/{*unknown}", any(not_found))
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state(app.clone(), auth::require_admin))
-        .layer(from_fn_with_state(app.clone(), lockout::damp));
+        .layer(from_fn(auth::require_admin))
+        .layer(from_fn(lockout::damp));
     let asking = asking
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state(app.clone(), auth::require_caller))
-        .layer(from_fn_with_state(app.clone(), lockout::damp));
+        .layer(from_fn(auth::require_caller))
+        .layer(from_fn(lockout::damp));
     public
         .merge(asking)
         .merge(admin)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(cors(&app))
+        .layer(cors(config))
         .layer(from_fn(request_id::finish))
-        .with_state(app)
+        .with_state(())
 }
 
 /// For pages of the origins that are set, and of no other.
-fn cors(app: &App) -> CorsLayer {
+fn cors(config: &Config) -> CorsLayer {
     CorsLayer::new()
-        .allow_origin(app.config.cors_allowed_origins.clone())
+        .allow_origin(config.cors_allowed_origins.clone())
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([
             header::AUTHORIZATION,

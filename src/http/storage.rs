@@ -1,6 +1,6 @@
 //! `/admin/storage`: how much is stored.
 
-use axum::{Json, extract::State, http::Uri};
+use axum::{Json, http::Uri};
 use serde::Serialize;
 
 use super::query::Query;
@@ -21,7 +21,7 @@ pub struct Storage {
 }
 
 /// GET /admin/storage.
-pub async fn show(State(app): State<App>, uri: Uri) -> Result<Json<Storage>, AppError> {
+pub async fn show(app: App, uri: Uri) -> Result<Json<Storage>, AppError> {
     Query::declared(&uri, &[])?;
     let (tables, plays_by_user) = gauges::sizes(&*app.db).await?;
     Ok(Json(Storage { database_bytes: app.db.usage().database_bytes, tables, plays_by_user }))

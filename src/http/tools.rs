@@ -6,7 +6,7 @@
 use axum::{
     Extension, Json,
     body::Body,
-    extract::{Path, State},
+    extract::Path,
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
@@ -27,7 +27,7 @@ pub async fn catalogue() -> impl IntoResponse {
 
 /// POST /tools/{name}: the arguments in, the result alone out. Some models wrap the arguments once more, as for a call.
 pub async fn call_by_name(
-    State(app): State<App>,
+    app: App,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
     headers: HeaderMap,
@@ -51,12 +51,7 @@ struct Called {
 }
 
 /// POST /mcp/call: `{tool, arguments}`, `{tool, args}`, or the arguments beside `tool`.
-pub async fn call(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
+pub async fn call(app: App, Extension(caller): Extension<Caller>, headers: HeaderMap, body: Body) -> Response {
     let mut asked_for = Value::Null;
     let outcome = match understand(&headers, body, &mut asked_for).await {
         Ok((tool, arguments)) => match tool.call(app, caller, arguments).await {

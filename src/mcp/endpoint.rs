@@ -6,7 +6,6 @@
 use axum::{
     Extension,
     body::Body,
-    extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
@@ -27,7 +26,7 @@ use crate::{
 
 /// POST /mcp.
 pub async fn answer(
-    State(app): State<App>,
+    app: App,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     uri: Uri,

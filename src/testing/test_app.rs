@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
+    Router,
     body::Body,
     http::{HeaderMap, Request, StatusCode, header},
 };
@@ -30,6 +31,7 @@ pub const ADMIN_TOKEN: &str = "the-admin-token";
 /// The program and the ports behind it; a clone shares them.
 #[derive(Clone)]
 pub struct TestApp {
+    pub router: Router,
     pub app: App,
     pub db: Arc<Sqlite>,
     pub archives: Arc<MemoryArchives>,
@@ -79,13 +81,14 @@ impl TestApp {
             memory: Arc::default(),
             kept: Arc::default(),
         };
-        Self { app, db, archives, queue, clock, servers, failed_logins }
+        let router = crate::http::router(&app.config);
+        Self { router, app, db, archives, queue, clock, servers, failed_logins }
     }
 
     /// Sends a request as it is.
     pub fn send(&self, request: Request<Body>) -> Answer {
         block_on(async {
-            let response = entrance::answer(self.app.clone(), request).await;
+            let response = entrance::answer(&self.router, self.app.clone(), request).await;
             let (parts, body) = response.into_parts();
             let bytes = body.collect().await.unwrap().to_bytes().to_vec();
             Answer { status: parts.status, headers: parts.headers, bytes }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::Path,
     http::{HeaderMap, HeaderValue, Uri, header},
     response::{IntoResponse, Response},
 };
@@ -44,12 +44,7 @@ pub struct RejectsView {
 }
 
 /// GET /admin/import-jobs/{id}/rejects: `format=csv`, or `Accept: text/csv`, for a table.
-pub async fn rejects(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, AppError> {
+pub async fn rejects(app: App, Path(id): Path<String>, uri: Uri, headers: HeaderMap) -> Result<Response, AppError> {
     let query = Query::declared(&uri, PARAMETERS)?;
     let (job, files) = find(&app, &id).await?;
     let accepts_csv = headers

@@ -3,7 +3,7 @@
 //! Which ones stands in the query, as in that of the list: what a list shows is what is changed. Must stay true: without anything that
 //! narrows it nothing is changed; what is changed is bounded, and what was not is counted by why.
 
-use axum::{Json, extract::State, http::Uri};
+use axum::{Json, http::Uri};
 use serde::Serialize;
 
 use super::{JOB_TYPE, Q, STATUS, TRIGGER, filter};
@@ -53,7 +53,7 @@ struct RefusedView {
 ///
 /// # Errors
 /// 422: nothing says which runs.
-pub async fn cancel(State(app): State<App>, actor: Actor, uri: Uri) -> Result<Json<ManyView>, AppError> {
+pub async fn cancel(app: App, actor: Actor, uri: Uri) -> Result<Json<ManyView>, AppError> {
     change(&app, Action::Cancel, &actor, &uri).await
 }
 
@@ -61,7 +61,7 @@ pub async fn cancel(State(app): State<App>, actor: Actor, uri: Uri) -> Result<Js
 ///
 /// # Errors
 /// 422: nothing says which runs.
-pub async fn retry(State(app): State<App>, actor: Actor, uri: Uri) -> Result<Json<ManyView>, AppError> {
+pub async fn retry(app: App, actor: Actor, uri: Uri) -> Result<Json<ManyView>, AppError> {
     change(&app, Action::Retry, &actor, &uri).await
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::Path,
     http::{HeaderMap, StatusCode},
 };
 use serde::{Deserialize, Serialize};
@@ -107,7 +107,7 @@ impl From<ImportFile> for OpenedFile {
 
 /// POST /admin/users/{id}/row-imports: 201 for a new import, 200 for one of the same archive that is under way.
 pub async fn open(
-    State(app): State<App>,
+    app: App,
     Path(id): Path<String>,
     actor: Actor,
     headers: HeaderMap,

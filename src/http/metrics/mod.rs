@@ -7,7 +7,6 @@
 mod exposition;
 
 use axum::{
-    extract::State,
     http::{HeaderValue, Uri, header},
     response::{IntoResponse, Response},
 };
@@ -27,7 +26,7 @@ const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=
 const NEAR_MS: i64 = 14 * DAY_MS;
 
 /// GET /admin/metrics.
-pub async fn show(State(app): State<App>, uri: Uri) -> Result<Response, AppError> {
+pub async fn show(app: App, uri: Uri) -> Result<Response, AppError> {
     Query::declared(&uri, &[])?;
     let found = gauges::read(&*app.db, app.now().minus_ms(HOUR_MS)).await?;
     let text = rendered(&found, app.now(), app.db.usage().database_bytes);

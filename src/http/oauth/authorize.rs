@@ -8,7 +8,6 @@
 use axum::{
     Extension,
     body::Body,
-    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
@@ -39,7 +38,7 @@ use crate::{
 };
 
 /// GET /authorize: the sign-in page, for any request that could be answered at all.
-pub async fn show(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Result<Response, AppError> {
+pub async fn show(app: App, headers: HeaderMap, uri: Uri) -> Result<Response, AppError> {
     Issuer::of(&app, &headers, &uri)?;
     let receiver = match addressed(&uri) {
         Ok((_, receiver)) => receiver,
@@ -51,7 +50,7 @@ pub async fn show(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Resul
 
 /// POST /authorize: the credential, or the answer to the question.
 pub async fn answer(
-    State(app): State<App>,
+    app: App,
     Extension(request_id): Extension<RequestId>,
     headers: HeaderMap,
     uri: Uri,

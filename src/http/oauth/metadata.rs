@@ -5,7 +5,6 @@
 
 use axum::{
     Json,
-    extract::State,
     http::{HeaderMap, HeaderName, Uri, header},
 };
 use serde_json::{Value, json};
@@ -20,7 +19,7 @@ fn open_to_all(document: Value) -> Document {
 }
 
 /// GET /.well-known/oauth-protected-resource/mcp, and the same without `/mcp`.
-pub async fn protected_resource(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Result<Document, AppError> {
+pub async fn protected_resource(app: App, headers: HeaderMap, uri: Uri) -> Result<Document, AppError> {
     let issuer = Issuer::of(&app, &headers, &uri)?;
     Ok(open_to_all(json!({
         "resource": issuer.resource(),
@@ -32,7 +31,7 @@ pub async fn protected_resource(State(app): State<App>, headers: HeaderMap, uri:
 }
 
 /// GET /.well-known/oauth-authorization-server.
-pub async fn authorization_server(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Result<Document, AppError> {
+pub async fn authorization_server(app: App, headers: HeaderMap, uri: Uri) -> Result<Document, AppError> {
     let issuer = Issuer::of(&app, &headers, &uri)?;
     let origin = issuer.origin();
     let scopes: Vec<&str> = Scope::ALL.map(Scope::name).into_iter().chain(["offline_access"]).collect();

@@ -6,7 +6,6 @@
 use axum::{
     Json,
     body::Body,
-    extract::State,
     http::{HeaderMap, HeaderName, StatusCode, Uri, header},
 };
 use serde::{Deserialize, Serialize};
@@ -46,7 +45,7 @@ pub struct Registration {
 
 /// POST /register.
 pub async fn register(
-    State(app): State<App>,
+    app: App,
     headers: HeaderMap,
     uri: Uri,
     body: Body,

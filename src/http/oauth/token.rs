@@ -6,7 +6,6 @@
 use axum::{
     Json,
     body::Body,
-    extract::State,
     http::{HeaderMap, HeaderName, Uri, header},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -48,12 +47,7 @@ type NoStore = [(HeaderName, &'static str); 1];
 const NO_STORE: NoStore = [(header::CACHE_CONTROL, "no-store")];
 
 /// POST /token.
-pub async fn token(
-    State(app): State<App>,
-    headers: HeaderMap,
-    uri: Uri,
-    body: Body,
-) -> Result<(NoStore, Json<Tokens>), OAuthError> {
+pub async fn token(app: App, headers: HeaderMap, uri: Uri, body: Body) -> Result<(NoStore, Json<Tokens>), OAuthError> {
     let issuer = Issuer::of(&app, &headers, &uri)?;
     let form = Form::read(&headers, body).await?;
     let tokens = match required(&form, "grant_type")? {
@@ -152,7 +146,7 @@ fn challenge_of(verifier: &str) -> Option<String> {
 }
 
 /// POST /revoke: ends the grant of a token. A token that opens nothing is as good as revoked (RFC 7009, 2.2).
-pub async fn revoke(State(app): State<App>, headers: HeaderMap, uri: Uri, body: Body) -> Result<NoStore, OAuthError> {
+pub async fn revoke(app: App, headers: HeaderMap, uri: Uri, body: Body) -> Result<NoStore, OAuthError> {
     Issuer::of(&app, &headers, &uri)?;
     let form = Form::read(&headers, body).await?;
     let (text, client_id) = (required(&form, "token")?, required(&form, "client_id")?);
