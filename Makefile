@@ -17,6 +17,9 @@ AGAIN ?=
 LISTENER = $(if $(filter command line,$(origin USER)),$(USER))
 FUZZ_SECONDS ?= 20
 
+# One choice of packages and features for all that is checked and tested, so that each dependency is compiled once for it.
+ALL := --workspace --all-features --locked
+
 WORKER_BUILD_VERSION := 0.8.7
 WASM_BINDGEN_VERSION := 0.2.130
 
@@ -84,7 +87,8 @@ HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 FUZZ := target/fuzz
 
 fuzz:
-	cargo run --quiet -p listenlog-fuzz --bin fuzz-seeds -- $(FUZZ)/seeds
+	cargo build $(ALL) --quiet --bin fuzz-seeds
+	target/debug/fuzz-seeds $(FUZZ)/seeds
 	RUSTFLAGS="$(COVERAGE)" cargo build --locked --quiet -p listenlog-fuzz --features libfuzzer --target $(HOST) \
 	  --target-dir $(FUZZ) --bin fuzz-archive --bin fuzz-history --bin fuzz-slice
 	@for target in archive history slice; do \
@@ -102,19 +106,19 @@ fmt: tools-rust
 	cargo fmt --all --check
 
 lint: tools-rust
-	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+	cargo clippy $(ALL) --all-targets -- -D warnings
+	cargo clippy $(ALL) --test end_to_end --test against_worker -- -D warnings
 	cargo clippy --lib --target wasm32-unknown-unknown --locked -- -D warnings
 
 native: tools-rust
-	cargo test --workspace --locked
+	cargo test $(ALL)
 
 ## make year    a simulated year of collecting: 60,000 plays, and every fault that Spotify, queue and database know
 year: tools-rust
-	cargo test --locked --lib a_year_of_faults -- --ignored --nocapture
+	cargo test $(ALL) --lib a_year_of_faults -- --ignored --nocapture
 
 end-to-end: build tests/clients/node_modules/.installed $(SCHEMATHESIS)
-	cargo test --locked --features end-to-end --test end_to_end
-	cargo test --locked -p listenlog-import --features end-to-end --test against_worker
+	cargo test $(ALL) --test end_to_end --test against_worker
 
 build/.built: $(SOURCES) | tools
 	PATH="$(NODE_BIN):$$PATH" $(WORKER_BUILD) --release
@@ -131,6 +135,11 @@ tools-rust:
 	  || rustup target add wasm32-unknown-unknown
 	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+
+# Tools that run for seconds are not worth minutes of optimising.
+$(WORKER_BUILD) $(WASM_BINDGEN): export CARGO_PROFILE_RELEASE_OPT_LEVEL := 1
+$(WORKER_BUILD) $(WASM_BINDGEN): export CARGO_PROFILE_RELEASE_LTO := off
+$(WORKER_BUILD) $(WASM_BINDGEN): export CARGO_PROFILE_RELEASE_CODEGEN_UNITS := 16
 
 $(WORKER_BUILD):
 	cargo install worker-build --version $(WORKER_BUILD_VERSION) --locked --root $(TOOLS)/worker-build-$(WORKER_BUILD_VERSION)
