@@ -5,7 +5,7 @@ use std::{fs, process::Command};
 use listenlog_workbench::{deploy::configuration_to_try, runtime::repository};
 
 /// For the compressed module with its JavaScript, so that it does not grow unnoticed. The free plan takes 3 MB.
-const MAX_GZIP_BYTES: f64 = 1_015_000.0;
+const MAX_GZIP_BYTES: f64 = 1_035_000.0;
 
 #[test]
 fn wrangler_takes_what_is_deployed_and_the_module_is_below_its_bound() {
